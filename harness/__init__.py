@@ -1,0 +1,30 @@
+"""Benchmark spiking neural networks: the face for plugin authors and notebooks.
+
+Names are resolved on first use, so that importing ``harness`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_FACE = {
+    "Choice": "components",
+    "Component": "components",
+    "Neuron": "components",
+    "Parameter": "parameters",
+    "Registry": "registry",
+    "hookimpl": "hookspecs",
+}
+
+__all__ = sorted(_FACE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FACE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_FACE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_FACE])

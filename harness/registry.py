@@ -1,0 +1,170 @@
+"""Find, load, name and block plugins; look components up. One that fails costs itself alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from . import hookspecs
+from .components import Component
+from .errors import PluginError, UsageError, nearest
+
+GROUP = "harness"
+
+
+class PluginWarning(UserWarning):
+    """A plugin that was left out, with the reason."""
+
+
+@dataclass(frozen=True)
+class Supplier:
+    """Where a component comes from."""
+
+    plugin: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.plugin} ({self.distribution} {self.version})".replace(" )", ")")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A component and who supplies it."""
+
+    component: Component
+    supplier: Supplier
+
+
+class Registry:
+    """The components that loaded plugins offer. It is passed along; there is no global one."""
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._strict = strict
+        self._components: dict[str, list[Registered]] = {}
+        self._suppliers: dict[str, Supplier] = {}
+        self.failures: dict[Supplier, str] = {}
+
+    @classmethod
+    def discover(
+        cls,
+        *,
+        strict: bool = False,
+        block: Iterable[str] = (),
+        only: Iterable[str] | None = None,
+        files: Iterable[Path] = (),
+        points: Iterable[EntryPoint] | None = None,
+    ) -> Registry:
+        """Load every installed plugin (entry-point group ``harness``) and every single-file plugin in ``files``.
+
+        ``only`` limits the entry points to those names (default: ``HARNESS_PLUGINS``, comma separated, where set);
+        ``block`` leaves names out. Under ``strict`` a plugin that fails raises :class:`PluginError`.
+        """
+        registry = cls(strict=strict)
+        found = list(entry_points(group=GROUP)) if points is None else list(points)
+        if only is None and os.environ.get("HARNESS_PLUGINS"):
+            only = [name.strip() for name in os.environ["HARNESS_PLUGINS"].split(",") if name.strip()]
+        blocked = set(block)
+        names = {point.name for point in found}
+        for name in sorted((blocked | set(only or ())) - names):
+            raise UsageError(f"no plugin is named {name!r}{nearest(name, names)}; 'harness plugins' lists them")
+        for point in sorted(found, key=lambda item: item.name):
+            if point.name not in blocked and (only is None or point.name in only):
+                dist = point.dist
+                supplier = Supplier(point.name, dist.name if dist else "unknown", dist.version if dist else "")
+                registry._load(supplier, point.load)
+        for path in files:
+            registry._load(Supplier(path.stem, str(path), ""), partial(_module_from, path))
+        return registry
+
+    def _load(self, supplier: Supplier, load: Callable[[], Any]) -> None:
+        # A plugin may raise anything at import or in a hook; it must not take the command with it.
+        before = {name: list(entries) for name, entries in self._components.items()}
+        plugin: Any = None
+        try:
+            if supplier.plugin in self._suppliers:
+                raise PluginError(
+                    f"a plugin named {supplier.plugin!r} is loaded from {self._suppliers[supplier.plugin]}"
+                )
+            plugin = load()
+            self._manager.register(plugin, supplier.plugin)
+            self._refuse_unknown_hooks(plugin)
+            others = [other for other in self._manager.get_plugins() if other is not plugin]
+            hook = self._manager.subset_hook_caller("register_neurons", others)
+            hook(register=lambda component: self._add(component, supplier))
+            self._suppliers[supplier.plugin] = supplier
+        except Exception as error:
+            self._components = before
+            if plugin is not None and self._manager.is_registered(plugin):
+                self._manager.unregister(plugin)
+            cause = f"plugin {supplier} was left out: {type(error).__name__}: {error}"
+            if self._strict:
+                raise PluginError(cause) from error
+            self.failures[supplier] = cause
+            warnings.warn(cause, PluginWarning, stacklevel=2)
+
+    def _refuse_unknown_hooks(self, plugin: Any) -> None:
+        known = [name for name, _ in inspect.getmembers(hookspecs, inspect.isfunction) if name.startswith("register")]
+        for caller in self._manager.get_hookcallers(plugin) or []:
+            if not caller.has_spec():
+                raise PluginError(f"{caller.name!r} is not a hook of the harness{nearest(caller.name, known)}")
+
+    def _add(self, component: object, supplier: Supplier) -> None:
+        if not isinstance(component, Component):
+            raise PluginError(f"register() was handed {component!r}, which is no component")
+        problems = component.problems()
+        if problems:
+            raise PluginError(f"{component.kind} {component.name!r}: {'; '.join(problems)}")
+        entries = self._components.setdefault(component.name, [])
+        if any(entry.supplier == supplier for entry in entries):
+            raise PluginError(f"it offers the name {component.name!r} twice")
+        entries.append(Registered(component, supplier))
+
+    def components(self, kind: str | None = None) -> list[Registered]:
+        """Every component, or every one of a kind, by name."""
+        return [
+            entry
+            for name in sorted(self._components)
+            for entry in self._components[name]
+            if kind is None or entry.component.kind == kind
+        ]
+
+    def find(self, name: str) -> Registered:
+        """The component called ``name``, or ``entrypoint:name`` where two plugins offer it.
+
+        Raises :class:`UsageError` for an unknown name (with the nearest ones) and for one that two plugins offer.
+        """
+        plugin, colon, bare = name.rpartition(":")
+        entries = [e for e in self._components.get(bare, []) if not colon or e.supplier.plugin == plugin]
+        if not entries:
+            failed = f"; {'; '.join(self.failures.values())}" if self.failures else ""
+            close = nearest(bare, self._components)
+            raise UsageError(f"nothing is named {name!r}{close}; 'harness plugins' lists every name{failed}")
+        if len(entries) > 1:
+            suppliers = " and ".join(str(entry.supplier) for entry in entries)
+            ways = " or ".join(f"{entry.supplier.plugin}:{bare}" for entry in entries)
+            raise UsageError(f"{bare!r} is offered by {suppliers}; say {ways}")
+        return entries[0]
+
+
+def _module_from(path: Path) -> Any:
+    if not path.is_file():
+        raise PluginError(f"{path}: no such file")
+    spec = importlib.util.spec_from_file_location(f"harness_file_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,99 @@
+"""The registry through its public interface: what loads, what is left out, and what a user is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from harness.errors import PluginError, UsageError
+from harness.registry import PluginWarning, Registry
+
+PLUGIN = """
+from harness import Neuron, hookimpl
+
+@hookimpl
+def register_neurons(register):
+    register(Neuron(name={name!r}, summary="a test neuron"))
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    def write(stem, text):
+        path = tmp_path / f"{stem}.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_installed_plugins_are_found_with_their_distribution():
+    registered = Registry.discover().find("lif")
+    assert registered.component.kind == "neuron"
+    assert (registered.supplier.plugin, registered.supplier.distribution) == ("neurons", "snn-harness")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(UsageError, match=r"nothing is named 'liff' \(did you mean 'lif'"):
+        Registry.discover().find("liff")
+
+
+def test_a_single_file_plugin_is_loaded(plugin):
+    registry = Registry.discover(files=[plugin("mine", PLUGIN.format(name="izhikevich"))])
+    assert registry.find("izhikevich").supplier.plugin == "mine"
+
+
+def test_one_name_from_two_plugins_names_both_and_is_resolved_by_the_entry_point(plugin):
+    registry = Registry.discover(files=[plugin("mine", PLUGIN.format(name="lif"))])
+    with pytest.raises(UsageError, match=r"'lif' is offered by neurons \(snn-harness .*say neurons:lif or mine:lif"):
+        registry.find("lif")
+    assert registry.find("mine:lif").component.summary == "a test neuron"
+    assert registry.find("iaf").component.name == "iaf"
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("import no_such_module_at_all", "No module named"),
+        (PLUGIN.format(name="Bad Name"), "lower-case words"),
+        (PLUGIN.format(name="good") + "    raise RuntimeError('boom')", "boom"),
+        (PLUGIN.format(name="good").replace("register_neurons", "register_neuron"), "did you mean 'register_neurons'"),
+        (PLUGIN.format(name="good").replace("(register)", "(wrong)"), "hook"),
+        ("from harness import hookimpl\n@hookimpl\ndef register_neurons(register):\n    register(3)", "no component"),
+    ],
+)
+def test_a_plugin_that_fails_costs_itself_alone(plugin, text, cause):
+    path = plugin("broken", text)
+    with pytest.warns(PluginWarning, match=f"(?s)plugin broken .*{cause}"):
+        registry = Registry.discover(files=[path])
+    assert {entry.supplier.plugin for entry in registry.components()} == {"neurons"}
+    assert len(registry.failures) == 1
+    with pytest.raises(PluginError, match="broken"):
+        Registry.discover(files=[path], strict=True)
+
+
+def test_plugins_are_blocked_and_limited_by_name(monkeypatch):
+    assert Registry.discover(block=["neurons"]).components() == []
+    monkeypatch.setenv("HARNESS_PLUGINS", "neurons")
+    assert len(Registry.discover().components("neuron")) == 3
+    with pytest.raises(UsageError, match=r"no plugin is named 'neuron' \(did you mean 'neurons'"):
+        Registry.discover(block=["neuron"])
+
+
+def test_a_missing_entry_point_module_is_a_warning():
+    point = EntryPoint("gone", "no_such_module_at_all", "harness")
+    with pytest.warns(PluginWarning, match="gone"):
+        assert Registry.discover(points=[point]).components() == []
+
+
+def test_discovery_imports_nothing_heavy():
+    heavy = ("torch", "numpy", "pandas", "scipy", "matplotlib", "sinabs", "tonic")
+    code = (
+        "import sys; from harness import Registry; assert Registry.discover().components();"
+        f"sys.exit(','.join(name for name in {heavy!r} if name in sys.modules) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
