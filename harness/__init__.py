@@ -9,11 +9,23 @@ from importlib import import_module
 from typing import Any
 
 _FACE = {
+    "Backend": "components",
+    "Bulk": "events.source",
     "Choice": "components",
     "Component": "components",
+    "Context": "observation",
+    "DataError": "errors",
+    "Dataset": "components",
+    "Encoding": "components",
+    "LayerView": "observation",
+    "Metric": "components",
+    "MetricValue": "observation",
+    "Network": "components",
     "Neuron": "components",
     "Parameter": "parameters",
+    "Record": "records",
     "Registry": "registry",
+    "View": "observation",
     "hookimpl": "hookspecs",
 }
 

@@ -16,7 +16,7 @@ from typing import Any
 import pluggy
 
 from . import hookspecs
-from .components import Component
+from .components import KINDS, Component
 from .errors import PluginError, UsageError, nearest
 
 GROUP = "harness"
@@ -102,8 +102,9 @@ class Registry:
             self._manager.register(plugin, supplier.plugin)
             self._refuse_unknown_hooks(plugin)
             others = [other for other in self._manager.get_plugins() if other is not plugin]
-            hook = self._manager.subset_hook_caller("register_neurons", others)
-            hook(register=lambda component: self._add(component, supplier))
+            for kind in KINDS:
+                hook = self._manager.subset_hook_caller(f"register_{kind}s", others)
+                hook(register=partial(self._add, kind, supplier))
             self._suppliers[supplier.plugin] = supplier
         except Exception as error:
             self._components = before
@@ -116,14 +117,14 @@ class Registry:
             warnings.warn(cause, PluginWarning, stacklevel=2)
 
     def _refuse_unknown_hooks(self, plugin: Any) -> None:
-        known = [name for name, _ in inspect.getmembers(hookspecs, inspect.isfunction) if name.startswith("register")]
+        known = [name for name, _ in inspect.getmembers(hookspecs, inspect.isfunction)]
         for caller in self._manager.get_hookcallers(plugin) or []:
             if not caller.has_spec():
                 raise PluginError(f"{caller.name!r} is not a hook of the harness{nearest(caller.name, known)}")
 
-    def _add(self, component: object, supplier: Supplier) -> None:
-        if not isinstance(component, Component):
-            raise PluginError(f"register() was handed {component!r}, which is no component")
+    def _add(self, kind: str, supplier: Supplier, component: object) -> None:
+        if not isinstance(component, KINDS[kind]):
+            raise PluginError(f"register_{kind}s was handed {component!r}, which is no {KINDS[kind].__name__}")
         problems = component.problems()
         if problems:
             raise PluginError(f"{component.kind} {component.name!r}: {'; '.join(problems)}")

@@ -62,7 +62,7 @@ def test_one_name_from_two_plugins_names_both_and_is_resolved_by_the_entry_point
         (PLUGIN.format(name="good") + "    raise RuntimeError('boom')", "boom"),
         (PLUGIN.format(name="good").replace("register_neurons", "register_neuron"), "did you mean 'register_neurons'"),
         (PLUGIN.format(name="good").replace("(register)", "(wrong)"), "hook"),
-        ("from harness import hookimpl\n@hookimpl\ndef register_neurons(register):\n    register(3)", "no component"),
+        ("from harness import hookimpl\n@hookimpl\ndef register_neurons(register):\n    register(3)", "no Neuron"),
     ],
 )
 def test_a_plugin_that_fails_costs_itself_alone(plugin, text, cause):
