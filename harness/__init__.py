@@ -10,7 +10,7 @@ from typing import Any
 
 _FACE = {
     "Backend": "components",
-    "Bulk": "events.source",
+    "Bulk": "source",
     "Choice": "components",
     "Component": "components",
     "Context": "observation",
@@ -27,6 +27,9 @@ _FACE = {
     "Registry": "registry",
     "View": "observation",
     "hookimpl": "hookspecs",
+    "load": "notebook",
+    "load_model": "reload",
+    "run": "notebook",
 }
 
 __all__ = sorted(_FACE)

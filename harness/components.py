@@ -14,8 +14,8 @@ from .parameters import Parameter, Value, resolve
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 
-NEEDS = frozenset({"inputs", "layers", "states", "events", "model", "training", "timing"})
-PHASES = ("before", "after", "training", "timing")
+NEEDS = frozenset({"inputs", "layers", "timing"})
+PHASES = ("before", "after", "timing")
 SPLITS = ("train", "validation", "test")
 
 
@@ -176,7 +176,7 @@ class Dataset(Component):
     """Labelled recordings of events.
 
     ``source`` names ``source(root: Path, split: "train" | "test", **parameters)``, which returns a sequence of
-    ``(events, label)`` as :class:`harness.events.source.Source` describes; any tonic dataset is one. ``fetch`` names
+    ``(events, label)`` as :class:`harness.source.Source` describes; any tonic dataset is one. ``fetch`` names
     ``fetch(root, report, **parameters)``, called before ``source`` to bring the data or raise ``DataError`` in one line.
     ``sensor_size`` is (width, height, polarities) as in tonic; channels are width x 1 x 1.
     ``defaults`` is a fragment of an experiment: ``{"network": "mlp", "neuron": "lif", "recipe.epochs": 40, "iaf.v_min": -1.0}``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 import pluggy
 
 from . import hookspecs
-from .components import KINDS, Component
+from .components import KINDS, Component, load_reference
 from .errors import PluginError, UsageError, nearest
 
 GROUP = "harness"
@@ -37,6 +38,10 @@ class Supplier:
     def __str__(self) -> str:
         return f"{self.plugin} ({self.distribution} {self.version})".replace(" )", ")")
 
+    def to_json(self) -> dict[str, str]:
+        """Plain JSON values."""
+        return {"plugin": self.plugin, "distribution": self.distribution, "version": self.version}
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -44,6 +49,22 @@ class Registered:
 
     component: Component
     supplier: Supplier
+
+    @property
+    def qualified(self) -> str:
+        """``entrypoint:name``, which is never ambiguous."""
+        return f"{self.supplier.plugin}:{self.component.name}"
+
+    def unusable(self) -> str | None:
+        """Why this component cannot be used here, or None. Cheap: it looks, it does not probe."""
+        available = getattr(self.component, "available", "")
+        if not available:
+            return None
+        try:
+            reason = load_reference(available)()
+        except Exception as error:  # a stranger's code: the reason is the answer
+            return f"{type(error).__name__}: {error}"
+        return None if reason is None else str(reason)
 
 
 class Registry:
@@ -116,6 +137,22 @@ class Registry:
             self.failures[supplier] = cause
             warnings.warn(cause, PluginWarning, stacklevel=2)
 
+    @property
+    def hook(self) -> Any:
+        """The hooks of every loaded plugin, to call."""
+        return self._manager.hook
+
+    def notify(self, name: str, **arguments: Any) -> list[str]:
+        """Call a notification hook of every plugin apart; a sentence for each plugin that raised."""
+        failed = []
+        for plugin_name, plugin in self._manager.list_name_plugin():
+            others = [other for other in self._manager.get_plugins() if other is not plugin]
+            try:
+                self._manager.subset_hook_caller(name, others)(**arguments)
+            except Exception as error:
+                failed.append(f"plugin {plugin_name} failed in {name}: {type(error).__name__}: {error}")
+        return failed
+
     def _refuse_unknown_hooks(self, plugin: Any) -> None:
         known = [name for name, _ in inspect.getmembers(hookspecs, inspect.isfunction)]
         for caller in self._manager.get_hookcallers(plugin) or []:
@@ -163,9 +200,21 @@ class Registry:
 def _module_from(path: Path) -> Any:
     if not path.is_file():
         raise PluginError(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(f"harness_file_{path.stem}", path)
+    path = path.absolute()
+    taken = sys.modules.get(path.stem)
+    if taken is not None:
+        if getattr(taken, "__file__", None) == str(path):
+            return taken
+        raise PluginError(f"{path}: a module named {path.stem!r} is imported already; rename the file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise PluginError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # References such as "mine:layer" are imported by name, so the module must be found under its own.
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
     return module

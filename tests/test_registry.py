@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from harness.components import load_reference
 from harness.errors import PluginError, UsageError
 from harness.registry import PluginWarning, Registry
 
@@ -22,12 +23,17 @@ def register_neurons(register):
 
 @pytest.fixture
 def plugin(tmp_path):
+    written = []
+
     def write(stem, text):
         path = tmp_path / f"{stem}.py"
         path.write_text(text)
+        written.append(path)
         return path
 
-    return write
+    yield write
+    for path in written:
+        sys.modules.pop(path.stem, None)
 
 
 def test_installed_plugins_are_found_with_their_distribution():
@@ -69,16 +75,17 @@ def test_a_plugin_that_fails_costs_itself_alone(plugin, text, cause):
     path = plugin("broken", text)
     with pytest.warns(PluginWarning, match=f"(?s)plugin broken .*{cause}"):
         registry = Registry.discover(files=[path])
-    assert {entry.supplier.plugin for entry in registry.components()} == {"neurons"}
+    assert "broken" not in {entry.supplier.plugin for entry in registry.components()}
+    assert registry.find("lif").supplier.plugin == "neurons"
     assert len(registry.failures) == 1
     with pytest.raises(PluginError, match="broken"):
         Registry.discover(files=[path], strict=True)
 
 
 def test_plugins_are_blocked_and_limited_by_name(monkeypatch):
-    assert Registry.discover(block=["neurons"]).components() == []
+    assert Registry.discover(block=["neurons"]).components("neuron") == []
     monkeypatch.setenv("HARNESS_PLUGINS", "neurons")
-    assert len(Registry.discover().components("neuron")) == 3
+    assert {entry.component.name for entry in Registry.discover().components()} == {"iaf", "lif", "alif"}
     with pytest.raises(UsageError, match=r"no plugin is named 'neuron' \(did you mean 'neurons'"):
         Registry.discover(block=["neuron"])
 
@@ -97,3 +104,24 @@ def test_discovery_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_whose_name_is_a_module_already_is_left_out(plugin):
+    path = plugin("colorsys", "")
+    import colorsys
+
+    assert colorsys.__file__ != str(path)
+    with pytest.warns(PluginWarning, match="a module named 'colorsys' is imported already; rename the file"):
+        Registry.discover(files=[path])
+
+
+def test_a_reference_into_a_single_file_plugin_is_found(plugin):
+    text = PLUGIN.format(name="mine").replace('summary="a test neuron"', 'summary="s", reference="own:layer"')
+    entry = Registry.discover(files=[plugin("own", text + "\ndef layer(): return 3\n")]).find("mine")
+    assert load_reference(entry.component.reference)() == 3
+
+
+def test_a_hook_that_raises_is_one_sentence(plugin):
+    text = "from harness import hookimpl\n@hookimpl\ndef run_finished(run):\n    raise KeyError('x')\n"
+    registry = Registry.discover(files=[plugin("loud", text)])
+    assert registry.notify("run_finished", run={}) == ["plugin loud failed in run_finished: KeyError: 'x'"]

@@ -1,15 +1,23 @@
 """The neurons iaf, lif and alif, declared: the discrete-time models that backends compute.
 
-The definition, one step, with a = exp(-1/tau): i <- a_syn (i + x), or i = x without tau_syn; u = (1 - a_mem) i under
-norm_input, else i; v <- a_mem v + u; spikes from v against the threshold; reset; v <- max(v, v_min).
-Source of the model: sinabs 3.1 (sinabs.layers.functional), whose step order this is.
+``harness_neurons.reference`` is their definition. Source of the models: sinabs 3.1 (``sinabs.layers.functional``), whose
+order of operations within a step this is.
 """
 
 from collections.abc import Callable
 
 from harness import Neuron, Parameter, hookimpl
 
-SURROGATES = ("single-exponential",)
+SURROGATES = (
+    "single-exponential",
+    "periodic-exponential",
+    "sigmoid",
+    "tanh",
+    "boxcar",
+    "heaviside",
+    "gaussian",
+    "multi-gaussian",
+)
 
 
 def _tau(name: str, default: float, what: str, *, optional: bool = False) -> Parameter:
@@ -24,45 +32,57 @@ def _tau(name: str, default: float, what: str, *, optional: bool = False) -> Par
     )
 
 
-def _shared(*, norm_input: bool) -> tuple[Parameter, ...]:
-    normalised = Parameter(
-        name="norm_input", default=False, kind="bool", summary="scale the current by 1 - exp(-1/tau_mem)"
-    )
-    return (
-        _tau("tau_syn", 1.0, "synaptic current (none: the current is the input)", optional=True),
-        Parameter(name="threshold", default=1.0, kind="float", above=0, summary="membrane potential at a spike"),
-        Parameter(name="v_min", default=0.0, kind="float", optional=True, summary="floor of the membrane potential"),
-        Parameter(
-            name="spikes",
-            default="single",
-            kind="str",
-            choices=("single", "multi"),
-            summary="at most one spike a step, or floor(v / threshold)",
-        ),
-        Parameter(
-            name="surrogate",
-            default="single-exponential",
-            kind="str",
-            choices=SURROGATES,
-            summary="derivative that stands in for the step's",
-        ),
-        Parameter(name="surrogate_width", default=0.5, kind="float", above=0, summary="width of the surrogate"),
-        Parameter(name="train_taus", default=False, kind="bool", summary="whether training moves the time constants"),
-        *((normalised,) if norm_input else ()),
-    )
-
+_SHARED = (
+    _tau("tau_syn", 1.0, "synaptic current (none: the current is the input)", optional=True),
+    Parameter(name="threshold", default=1.0, kind="float", above=0, summary="membrane potential at a spike"),
+    Parameter(name="v_min", default=0.0, kind="float", optional=True, summary="floor of the membrane potential"),
+    Parameter(
+        name="reset",
+        default="subtract",
+        kind="str",
+        choices=("subtract", "value"),
+        summary="after a spike: subtract the threshold, or set the membrane to reset_value",
+    ),
+    Parameter(
+        name="reset_value", default=0.0, kind="float", summary="membrane potential after a spike, if reset=value"
+    ),
+    Parameter(
+        name="spikes",
+        default="single",
+        kind="str",
+        choices=("single", "multi", "max"),
+        summary="spikes a step: at most one, floor(v / threshold), or that up to max_spikes",
+    ),
+    Parameter(name="max_spikes", default=2, kind="int", minimum=1, summary="most spikes a step, if spikes=max"),
+    Parameter(
+        name="surrogate",
+        default="single-exponential",
+        kind="str",
+        choices=SURROGATES,
+        summary="derivative that stands in for the step's",
+    ),
+    Parameter(name="surrogate_width", default=0.5, kind="float", above=0, summary="width of the surrogate"),
+    Parameter(name="surrogate_scale", default=1.0, kind="float", above=0, summary="factor on the surrogate"),
+    Parameter(name="train_taus", default=False, kind="bool", summary="whether training moves the time constants"),
+)
+_NORMALISED = Parameter(
+    name="norm_input", default=False, kind="bool", summary="scale the current by 1 - exp(-1 / tau_mem)"
+)
+_REFERENCE = "harness_neurons.reference:layer"
 
 IAF = Neuron(
     name="iaf",
     summary="integrate and fire: a membrane without leak",
-    parameters=_shared(norm_input=False),
+    parameters=_SHARED,
     presets={"tutorial": {"spikes": "single", "train_taus": True}},
+    reference=_REFERENCE,
 )
 LIF = Neuron(
     name="lif",
     summary="leaky integrate and fire",
-    parameters=(_tau("tau_mem", 2.0, "membrane"), *_shared(norm_input=True)),
+    parameters=(_tau("tau_mem", 2.0, "membrane"), *_SHARED, _NORMALISED),
     presets={"tutorial": {"spikes": "multi", "norm_input": True, "train_taus": True}},
+    reference=_REFERENCE,
 )
 ALIF = Neuron(
     name="alif",
@@ -73,9 +93,11 @@ ALIF = Neuron(
         Parameter(
             name="adapt_scale", default=1.8, kind="float", minimum=0, summary="rise of the threshold a unit of b"
         ),
-        *_shared(norm_input=True),
+        *_SHARED,
+        _NORMALISED,
     ),
     presets={"tutorial": {"spikes": "single", "norm_input": True, "train_taus": True}},
+    reference=_REFERENCE,
 )
 
 

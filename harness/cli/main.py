@@ -1,0 +1,168 @@
+"""``harness``: find plugins, build the group of commands, and turn errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..environment import harness_version
+from ..errors import ExitCode, HandledError, UsageError
+from ..registry import PluginWarning, Registry
+from ..store import DamagedRecordWarning
+from .cache import cache
+from .plugins import plugins
+from .run import run
+from .runs import runs
+
+
+@dataclass
+class Early:
+    """Options that decide which plugins load; they may stand anywhere on the command line."""
+
+    block: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    strict: bool = False
+    traceback: bool = False
+    rest: list[str] = field(default_factory=list)
+
+    def registry_config(self) -> dict[str, Any]:
+        """What a child needs to load the same plugins."""
+        named = os.environ.get("HARNESS_PLUGINS", "")
+        only = [name.strip() for name in named.split(",") if name.strip()] or None
+        return {"block": self.block, "only": only, "files": [str(Path(name).absolute()) for name in self.files]}
+
+
+def parse_early(arguments: Sequence[str]) -> Early:
+    """Take ``-p``, ``-P``, ``--strict-plugins`` and ``--traceback`` out of ``arguments``; raises :class:`UsageError`."""
+    early = Early()
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            early.rest += [argument, *waiting]
+        elif argument == "--strict-plugins":
+            early.strict = True
+        elif argument == "--traceback":
+            early.traceback = True
+        elif argument[:2] in ("-p", "-P") and not argument.startswith("--"):
+            value = argument[2:].removeprefix("=") or next(waiting, "")
+            if not value:
+                raise UsageError(f"{argument[:2]} needs a value: -p no:NAME or -P FILE.py")
+            if argument[:2] == "-P":
+                early.files.append(value)
+            elif value.startswith("no:"):
+                early.block.append(value.removeprefix("no:"))
+            else:
+                raise UsageError(f"-p {value}: expected no:NAME, which leaves the plugin NAME out")
+        else:
+            early.rest.append(argument)
+    return early
+
+
+@click.group(
+    name="harness",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 ok, 1 regression found, 2 interrupted, 3 a trial failed or an internal error, 4 usage, "
+    "5 nothing ran, 6 baseline missing or not comparable.",
+)
+@click.version_option(harness_version(), prog_name="snn-harness", message="%(prog)s %(version)s")
+@click.option("-p", "blocked", metavar="no:NAME", help="Leave the plugin NAME out (may stand after the command too).")
+@click.option("-P", "files", metavar="FILE.py", help="Load a single-file plugin.")
+@click.option("--strict-plugins", is_flag=True, help="A plugin that fails to load is an error, not a warning.")
+@click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from.")
+def cli(**_: Any) -> None:
+    """Benchmark spiking neural networks: every dataset, neuron and backend asked for, one honest record a trial."""
+
+
+for command in (run, plugins, runs, cache):
+    cli.add_command(command)
+
+
+def with_plugin_commands(registry: Registry) -> click.Group:
+    """The group of commands with those of plugins added, built afresh so that nothing is left behind."""
+    group = click.Group(
+        name=cli.name,
+        commands=dict(cli.commands),
+        params=cli.params,
+        callback=cli.callback,
+        help=cli.help,
+        epilog=cli.epilog,
+        context_settings=cli.context_settings,
+    )
+    for sentence in registry.notify("register_commands", cli=group):
+        click.echo(f"warning: {sentence}", err=True)
+    return group
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``harness`` with ``arguments`` (default: the process's) and return its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    traced = "--traceback" in given
+    try:
+        with _one_line_warnings():
+            early = parse_early(given)
+            registry = Registry.discover(
+                strict=early.strict, block=early.block, files=[Path(name) for name in early.files]
+            )
+            group = with_plugin_commands(registry)
+            result = group.main(
+                args=early.rest,
+                prog_name="harness",
+                standalone_mode=False,
+                obj={"registry": registry, "config": early.registry_config()},
+            )
+        return int(result) if isinstance(result, int) else ExitCode.OK
+    except HandledError as error:
+        return _failed(str(error), error.exit_code, traced)
+    except click.exceptions.Exit as error:
+        return ExitCode.USAGE if error.exit_code else ExitCode.OK
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"; see '{context.command_path} --help'" if context else ""
+        return _failed(f"{error.format_message().rstrip('.')}{hint}", ExitCode.USAGE, traced)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return _failed("interrupted", ExitCode.INTERRUPTED, traced)
+    except BrokenPipeError:
+        # The reader of a pipe such as "| head" is gone: nothing is left to say, not even at interpreter exit.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:
+        message = f"internal error: {type(error).__name__}: {error} (run again with --traceback to see where)"
+        return _failed(message, ExitCode.FAILED, traced)
+
+
+def _failed(message: str, code: ExitCode, traced: bool) -> int:
+    if traced:
+        traceback.print_exc()
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    return code
+
+
+@contextlib.contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """Show our own warnings as one line each; leave the rest to Python's filters."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, (PluginWarning, DamagedRecordWarning)):
+                click.echo(f"warning: {' '.join(str(message).split())}", err=True)
+            else:
+                shown(message, category, *where, **more)
+
+        warnings.simplefilter("always", PluginWarning)
+        warnings.simplefilter("always", DamagedRecordWarning)
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,1 @@
+"""What records say together: statistics, and one row a configuration."""

@@ -1,0 +1,294 @@
+"""Records folded to one row a configuration: seeds become a mean with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..records import Record, Status
+from .statistics import Interval, apart, mean_interval
+
+_PARTS = ("dataset", "network", "neuron", "backend")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of every row; ``key`` is ``split.name`` or ``timing.name``."""
+
+    key: str
+    title: str
+    unit: str
+    direction: str
+    kind: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure over the seeds of a row, or why there is none."""
+
+    interval: Interval | None = None
+    error: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration. ``names`` are the words that tell it from the other rows; ``notes`` number footnotes from 1."""
+
+    row: str
+    names: Mapping[str, str]
+    dataset: str
+    statuses: Mapping[str, int]
+    cells: Mapping[str, Cell]
+    label: str
+    notes: tuple[int, ...] = ()
+    error: str = ""
+
+    @property
+    def trials(self) -> str:
+        """How its trials ended, such as ``5 ok (2 cached), 1 timeout``."""
+        counts = dict(self.statuses)
+        cached = counts.pop("cached", 0)
+        words = [
+            f"{count} {status}" + (f" ({cached} cached)" if status == "ok" and cached else "")
+            for status, count in counts.items()
+        ]
+        return ", ".join(words)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Rows, the columns that they have in common, what holds for all of them, and footnotes."""
+
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    name_columns: tuple[str, ...]
+    caption: tuple[str, ...]
+    footnotes: tuple[str, ...]
+    synthetic: frozenset[str] = frozenset()
+    limit: int | None = None
+    harness: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def summarise(records: Sequence[Record], timings: Mapping[str, Any] | None = None) -> Summary:
+    """Fold ``records`` by configuration, in their order; ``timings`` is what timings.json holds."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.row, []).append(record)
+    firsts = [group[0] for group in groups.values()]
+    names = _names(firsts)
+    columns = _columns(records, timings)
+    footnotes: list[str] = []
+    rows = [
+        _row(group, names[row], columns, (timings or {}).get("rows", {}).get(row, {}), footnotes)
+        for row, group in groups.items()
+    ]
+    rows = _mark_best(rows, columns)
+    if rows and not any(cell.interval and cell.interval.n > 1 for row in rows for cell in row.cells.values()):
+        footnotes.append("one seed: no interval, and no best; use --seeds 5")
+    elif any(cell.best for row in rows for cell in row.cells.values()):
+        footnotes.append("* best: its 95 % interval (Student t over seeds) touches no other row's")
+    limits = {record.specification["limit"] for record in records}
+    return Summary(
+        rows=tuple(rows),
+        columns=tuple(columns),
+        name_columns=tuple(dict.fromkeys(name for row in rows for name in row.names)),
+        caption=_caption(records, timings),
+        footnotes=tuple(footnotes),
+        synthetic=frozenset(record.specification["dataset"]["name"] for record in records if record.synthetic),
+        limit=next((limit for limit in limits if limit is not None), None),
+        harness=records[-1].harness if records else "",
+    )
+
+
+def metric_rows(record: Record, phase: str = "after") -> Iterable[Mapping[str, Any]]:
+    """The metric rows that ``record`` holds for ``phase``."""
+    return (row for row in record.outcome.get("metrics", ()) if row["phase"] == phase)
+
+
+def _columns(records: Sequence[Record], timings: Mapping[str, Any] | None) -> list[Column]:
+    found: dict[str, Column] = {}
+    for record in records:
+        for row in metric_rows(record):
+            wanted = row.get("role") == "quality" and row["split"] in ("test", "train")
+            if wanted or (row.get("role") == "cost" and row["split"] == "test"):
+                title = row["title"] if row["split"] == "test" else f"{row['split']} {row['title']}"
+                if row["role"] == "quality" and row["split"] == "test":
+                    title = f"test {row['title']}"
+                _add(found, f"{row['split']}.{row['name']}", title, row)
+    for timed in (timings or {}).get("rows", {}).values():
+        for row in timed["metrics"]:
+            if row.get("role") in ("quality", "cost"):
+                _add(found, f"timing.{row['name']}", row["title"], row)
+    order = {"quality": 0, "cost": 1}
+    first = {"test": 0, "train": 1}
+    return sorted(found.values(), key=lambda item: (order[item.role], first.get(item.key.partition(".")[0], 2)))
+
+
+def _add(found: dict[str, Column], key: str, title: str, row: Mapping[str, Any]) -> None:
+    found.setdefault(key, Column(key, title, row["unit"], row["direction"], row["kind"], row["role"]))
+
+
+def _row(
+    group: Sequence[Record],
+    names: Mapping[str, str],
+    columns: Sequence[Column],
+    timed: Mapping[str, Any],
+    footnotes: list[str],
+) -> Row:
+    statuses: dict[str, int] = {}
+    for record in group:
+        statuses[str(record.status)] = statuses.get(str(record.status), 0) + 1
+    cached = sum(record.cached for record in group)
+    if cached:
+        statuses["cached"] = cached
+    done = [record for record in group if record.status is Status.OK]
+    cells: dict[str, Cell] = {}
+    notes: dict[int, None] = {}
+
+    def note(sentence: str) -> None:
+        if sentence not in footnotes:
+            footnotes.append(sentence)
+        notes[footnotes.index(sentence) + 1] = None
+
+    for column in columns:
+        rows = _rows_of(column, done, timed)
+        errors = [f"{row['metric']}: {row['error']}" for row in rows if "error" in row]
+        values = [float(row["value"]) for row in rows if row.get("value") is not None]
+        reasons = [row.get("reason", "") for row in rows if "error" not in row and row.get("value") is None]
+        for sentence in dict.fromkeys([*errors, *filter(None, reasons)]):
+            note(sentence)
+        # A failure never hides behind the seeds that went well.
+        cells[column.key] = Cell(error="error") if errors else Cell(mean_interval(values) if values else None)
+    for record in done:
+        for sentence in record.warnings:
+            note(sentence)
+        for metric in record.outcome.get("metrics", ()):
+            if "error" in metric:
+                note(f"{metric['metric']}: {metric['error']}")
+    failed = [record for record in group if record.status is not Status.OK]
+    for record in failed:
+        message = str((record.error or {}).get("message") or record.status)
+        note(f"{record.label}: {record.status}: {message.splitlines()[0]}")
+    return Row(
+        row=group[0].row,
+        names=names,
+        dataset=str(group[0].specification["dataset"]["name"]),
+        statuses=statuses,
+        cells=cells,
+        label=group[0].label.rpartition(" ")[0],
+        notes=tuple(notes),
+        error=str((failed[0].error or {}).get("message", "")) if failed and not done else "",
+    )
+
+
+def _rows_of(column: Column, done: Sequence[Record], timed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    split, _, name = column.key.partition(".")
+    if split == "timing":
+        return [row for row in timed.get("metrics", ()) if row["name"] == name]
+    return [row for record in done for row in metric_rows(record) if row["split"] == split and row["name"] == name]
+
+
+def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
+    """Mark a cell whose interval touches no other row's on the same dataset."""
+    marked = []
+    for row in rows:
+        rivals = [other for other in rows if other is not row and other.dataset == row.dataset]
+        cells = dict(row.cells)
+        for column in columns:
+            own = cells[column.key].interval
+            others = [other.cells[column.key].interval for other in rivals]
+            if own and rivals and all(other is not None and apart(own, other, column.direction) for other in others):
+                cells[column.key] = Cell(own, best=True)
+        marked.append(Row(**{**row.__dict__, "cells": cells}))
+    return marked
+
+
+def _names(firsts: Sequence[Record]) -> dict[str, dict[str, str]]:
+    """By row: what tells a configuration from the others. The neuron is always named."""
+    flat = {record.row: dict(_leaves(record.specification)) for record in firsts}
+    parts = {part for part in _PARTS if len({record.specification[part]["name"] for record in firsts}) > 1} | {"neuron"}
+    names: dict[str, dict[str, str]] = {}
+    for record in firsts:
+        own = flat[record.row]
+        words = {part: str(record.specification[part]["name"]) for part in _PARTS if part in parts}
+        like = [flat[other.row] for other in firsts if _same_parts(other, record)]
+        for path, value in own.items():
+            if any(other.get(path) != value for other in like):
+                words[path.replace("parameters.", "")] = shown(value)
+        names[record.row] = words
+    return _short(names)
+
+
+def _short(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """``neuron.tau_mem`` as ``tau_mem`` where no other part has a parameter of that name here."""
+    paths = {path for words in names.values() for path in words}
+    ends = [path.rpartition(".")[2] for path in paths]
+    return {
+        row: {
+            path.rpartition(".")[2] if ends.count(path.rpartition(".")[2]) == 1 else path: value
+            for path, value in words.items()
+        }
+        for row, words in names.items()
+    }
+
+
+def _same_parts(first: Record, second: Record) -> bool:
+    return all(first.specification[part]["name"] == second.specification[part]["name"] for part in _PARTS)
+
+
+def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def shown(value: Any) -> str:
+    """A parameter's value as a person writes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(shown(item) for item in value)}]"
+    return str(value)
+
+
+def _caption(records: Sequence[Record], timings: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What holds for every row."""
+    if not records:
+        return ()
+    specifications = [record.specification for record in records]
+    datasets = list(dict.fromkeys(item["dataset"]["name"] for item in specifications))
+    generated = {record.specification["dataset"]["name"] for record in records if record.synthetic}
+    words = [f"{name} (synthetic)" if name in generated else name for name in datasets]
+    for part in ("network", "backend"):
+        found = list(dict.fromkeys(item[part]["name"] for item in specifications))
+        if len(found) == 1:
+            words.append(found[0])
+    recipes = [item["recipe"]["parameters"] for item in specifications]
+    stated = {"learning_rate": "learning rate", "epochs": "epochs", "batch_size": "batch", "init": "init"}
+    for name, title in stated.items():
+        values = {shown(recipe[name]) for recipe in recipes}
+        words.append(f"{title} {values.pop()}" if len(values) == 1 else f"{title} varies")
+    seeds = sorted({record.seed for record in records})
+    words.append(f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds")
+    lines = [", ".join(words)]
+    limits = {item["limit"] for item in specifications} - {None}
+    if limits:
+        lines.append(
+            f"limited to {', '.join(map(str, sorted(limits)))} recordings a split: no number here is comparable"
+        )
+    if timings:
+        lines.append(
+            f"times: {timings['rounds']} interleaved rounds, {timings['threads']} thread"
+            f"{'s' * (timings['threads'] != 1)}, {timings.get('device', 'cpu')}"
+        )
+    return tuple(lines)

@@ -1,0 +1,167 @@
+"""One pass over a split, with observers looking on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from .components import Choice, Metric
+from .model import recurrent_layers, spiking_layers, weight_layers
+from .observation import Context, LayerView, View
+from .watching import Watched
+
+if TYPE_CHECKING:
+    from .events.frames import Frames
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """N samples evaluated. ``counts`` (N, C) output spikes over real steps; ``predictions`` their argmax, first on a tie.
+
+    ``loss`` is the mean cross-entropy of counts against labels; ``metrics`` rows as records hold them.
+    """
+
+    predictions: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    recordings: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.float32]
+    loss: float
+    accuracy: float
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+
+
+def batch_of(
+    frames: Frames, indices: npt.NDArray[np.int64], device: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Inputs (B, T, ...) float32, labels (B,), and the mask (B, T) of real steps or None where all are."""
+    inputs = torch.from_numpy(frames.frames[indices].astype(np.float32)).to(device)
+    labels = torch.from_numpy(frames.labels[indices]).to(device)
+    if frames.lengths is None:
+        return inputs, labels, None
+    lengths = torch.from_numpy(frames.lengths[indices]).to(device)
+    return inputs, labels, torch.arange(inputs.shape[1], device=device) < lengths[:, None]
+
+
+def readout(outputs: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Output spikes (B, T, C) summed over real steps: (B, C)."""
+    return outputs.sum(1) if mask is None else (outputs * mask[:, :, None]).sum(1)
+
+
+def evaluate(
+    model: nn.Module,
+    frames: Frames,
+    indices: npt.NDArray[np.int64] | None = None,
+    *,
+    batch_size: int,
+    device: str = "cpu",
+    context: Context | None = None,
+    metrics: Sequence[tuple[Metric, Choice]] = (),
+) -> Evaluation:
+    """Evaluate ``model`` on the samples at ``indices`` (default: all) in order.
+
+    A metric that raises leaves a row with its error and disturbs no other. ``context`` is needed where there are metrics.
+    """
+    chosen = np.arange(len(frames)) if indices is None else np.asarray(indices)
+    watching = [Watched(metric, choice, model, context) for metric, choice in metrics]
+    needs = frozenset().union(*(item.metric.needs for item in watching)) if watching else frozenset()
+    counts, losses = [], 0.0
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), ExitStack() as stack:
+            seen = stack.enter_context(_layers_seen(model)) if "layers" in needs else None
+            for begin in range(0, len(chosen), batch_size):
+                part = chosen[begin : begin + batch_size]
+                inputs, labels, mask = batch_of(frames, part, device)
+                if seen is not None:
+                    seen.begin(inputs.shape[0], inputs.shape[1])
+                outputs = model(inputs)
+                summed = readout(outputs, mask)
+                losses += float(nn.functional.cross_entropy(summed, labels, reduction="sum"))
+                counts.append(summed.cpu())
+                if watching:
+                    view = View(
+                        outputs=outputs,
+                        labels=labels,
+                        recordings=torch.from_numpy(frames.recordings[part]),
+                        mask=mask,
+                        inputs=inputs if "inputs" in needs else None,
+                        layers=seen.views() if seen is not None else {},
+                    )
+                    for item in watching:
+                        item.batch(view)
+    finally:
+        model.train(was_training)
+    together = torch.cat(counts).numpy() if counts else np.zeros((0, 0), dtype=np.float32)
+    predictions = together.argmax(1).astype(np.int64) if len(together) else np.zeros(0, dtype=np.int64)
+    labels_seen = np.asarray(frames.labels[chosen])
+    return Evaluation(
+        predictions=predictions,
+        labels=labels_seen,
+        recordings=np.asarray(frames.recordings[chosen]),
+        counts=together,
+        loss=losses / max(len(chosen), 1),
+        accuracy=float((predictions == labels_seen).mean()) if len(chosen) else 0.0,
+        metrics=[row for item in watching for row in item.rows()],
+    )
+
+
+class _Seen:
+    """What the hooks saw in one forward pass, by name, in order of execution."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.callers = recurrent_layers(model)
+        self._views: dict[str, LayerView] = {}
+        self._leading = (0, 0)
+
+    def begin(self, batch: int, time: int) -> None:
+        self._views = {}
+        self._leading = (batch, time)
+
+    def _unflattened(self, x: torch.Tensor) -> torch.Tensor:
+        batch, time = self._leading
+        flattened = x.shape[:2] != (batch, time) and x.shape[0] == batch * time
+        return x.reshape(batch, time, *x.shape[1:]) if flattened else x
+
+    def record(self, name: str, module: nn.Module, given: torch.Tensor, out: torch.Tensor, spiking: bool) -> None:
+        unique = name if name not in self._views else f"{name}#{sum(key.split('#')[0] == name for key in self._views)}"
+        self._views[unique] = LayerView(module, self._unflattened(given), self._unflattened(out), spiking)
+
+    def views(self) -> Mapping[str, LayerView]:
+        views = dict(self._views)
+        spikes = {id(view.module): view.output for view in self._views.values() if view.spiking}
+        for name, layer in self.callers.items():
+            if id(layer) in spikes and layer.recurrent is not None:
+                # Every spike is sent back; hooking the call of every step would slow the scan itself.
+                views[name] = LayerView(layer.recurrent, spikes[id(layer)], spikes[id(layer)], False)
+        return views
+
+
+@contextmanager
+def _layers_seen(model: nn.Module) -> Iterator[_Seen]:
+    seen = _Seen(model)
+    handles = []
+
+    def hook(name: str, spiking: bool) -> Any:
+        def see(module: nn.Module, given: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+            seen.record(name, module, given[0], out, spiking)
+
+        return see
+
+    try:
+        for name, module in weight_layers(model).items():
+            if name not in seen.callers:
+                handles.append(module.register_forward_hook(hook(name, False)))
+        for name, module in spiking_layers(model).items():
+            handles.append(module.register_forward_hook(hook(name, True)))
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,188 @@
+"""Bring a dataset's recordings into frames once, on disk, so that every trial maps the same bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..components import load_reference
+from ..errors import DataError
+from ..keys import hash_files
+from ..source import Bulk
+from ..specification import digest, seed_for
+from .cache import Entry, SplitWriter, cache_entries, clear, entry_at, open_split
+from .encode import encode_bulk, sample_shape
+from .frames import Frames
+
+if TYPE_CHECKING:
+    from ..components import Choice, Dataset, Encoding
+
+SPLITS = ("train", "test")
+# Recordings read at a time: enough to amortise a read, few enough to stay in a processor's cache.
+_CHUNK = 32
+Progress = Callable[[str, int, int], None]
+
+__all__ = ["Frames", "cache_entries", "clear", "open_split", "prepare"]
+
+
+def prepare(
+    dataset: Dataset,
+    choice: Choice,
+    encoding: Encoding,
+    *,
+    data: Path,
+    cache: Path,
+    limit: int | None,
+    report: Progress,
+) -> dict[str, Any]:
+    """Fetch, check and encode both splits, or find them encoded; returns a JSON-able summary.
+
+    The summary holds path, fingerprint, synthetic, notes, shape, steps, dt_ms, splits ``{name: {recordings, samples,
+    events, kept, cropped, incomplete, incomplete_slices, groups}}``, seconds and built. Two processes may call this at
+    once: the second waits and finds the work done. Raises :class:`DataError` for data that is missing or malformed.
+    """
+    started = time.perf_counter()
+    shape = sample_shape(encoding, dataset.sensor_size)
+    if dataset.fetch:
+        load_reference(dataset.fetch)(data, report, **choice.values)
+    make = load_reference(dataset.source)
+    sources = {split: make(data, split, **choice.values) for split in SPLITS}
+    fingerprints = {split: _fingerprint(source, report) for split, source in sources.items()}
+    notes = [note for source in sources.values() for note in getattr(source, "notes", ())]
+    code = hash_files(Path(__file__).parent, [Path(__file__), Path(__file__).with_name("encode.py")])
+    key = digest([dataset.name, choice.to_json(), fingerprints, encoding.to_json(), limit, code])
+    entry = entry_at(cache, dataset.name, key)
+    built = False
+    with entry.locked(lambda: report("waiting for another process", 0, 1)):
+        for split, source in sources.items():
+            if entry.intact(split):
+                continue
+            notes += entry.set_aside(split)
+            _encode_split(entry, split, source, dataset, encoding, limit, shape, report)
+            built = True
+    splits = {split: entry.manifest(split) for split in SPLITS}
+    synthetic = dataset.synthetic or any(getattr(source, "synthetic", False) for source in sources.values())
+    return {
+        "path": str(entry.path),
+        "fingerprint": digest(fingerprints),
+        "synthetic": synthetic,
+        "notes": list(dict.fromkeys(notes)),
+        "shape": list(shape),
+        "steps": splits["train"]["shape"][1],
+        "dt_ms": encoding.dt,
+        "splits": {split: {name: manifest[name] for name in _TOLD} for split, manifest in splits.items()},
+        "seconds": round(time.perf_counter() - started, 3),
+        "built": built,
+    }
+
+
+_TOLD = ("recordings", "samples", "events", "kept", "cropped", "incomplete", "incomplete_slices", "groups")
+
+
+def _fingerprint(source: Any, report: Progress) -> str:
+    """The source's own fingerprint, or one over every event where it offers none."""
+    given = getattr(source, "fingerprint", None)
+    if given:
+        return str(given)
+    parts = []
+    for index in range(len(source)):
+        events, label = source[index]
+        parts.append([int(label), digest([np.ascontiguousarray(events).tobytes().hex()])])
+        report("fingerprinting", index + 1, len(source))
+    return digest(parts)
+
+
+def _encode_split(
+    entry: Entry,
+    split: str,
+    source: Any,
+    dataset: Dataset,
+    encoding: Encoding,
+    limit: int | None,
+    shape: tuple[int, ...],
+    report: Progress,
+) -> None:
+    labels = _labels(source, len(dataset.classes), split)
+    if not len(labels):
+        raise DataError(f"{dataset.name}: the {split} split holds no recordings")
+    chosen = _subset(labels, limit)
+    groups = getattr(source, "groups", None)
+    totals = {"events": 0, "cropped": 0, "incomplete": 0, "incomplete_slices": 0}
+    with SplitWriter(entry, split, shape) as writer:
+        done = 0
+        for indices, bulk in _read(source, chosen):
+            try:
+                encoded = encode_bulk(bulk, encoding, dataset.sensor_size)
+            except DataError as error:
+                raise DataError(f"{dataset.name} {split}, recordings {indices[0]} to {indices[-1]}: {error}") from None
+            writer.add(encoded.frames, indices[encoded.recordings], encoded.lengths)
+            totals["events"] += len(bulk.t)
+            for name, count in encoded.dropped.items():
+                totals[name] += count
+            done += len(indices)
+            report(f"encoding {split}", done, len(chosen))
+        recordings = writer.recordings()
+        if not len(recordings):
+            raise DataError(f"{dataset.name}: no {split} recording is as long as one slice of {encoding.slice:g} ms")
+        named = None if groups is None else np.array([str(group) for group in groups])
+        writer.finish(
+            labels=labels[recordings],
+            groups=None if named is None else named[recordings],
+            facts={
+                **totals,
+                "kept": totals["events"] - totals["cropped"] - totals["incomplete"],
+                "recordings": len(chosen),
+                "dataset": dataset.name,
+                "groups": None if named is None else sorted(set(named[chosen].tolist())),
+            },
+        )
+
+
+def _labels(source: Any, classes: int, split: str) -> npt.NDArray[np.int64]:
+    given = getattr(source, "labels", None)
+    if given is None:
+        given = [source[index][1] for index in range(len(source))]
+    labels = np.asarray(given, dtype=np.int64)
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise DataError(f"{split} recording {wrong[0]} has label {labels[wrong[0]]}; there are {classes} classes")
+    return labels
+
+
+def _subset(labels: npt.NDArray[np.int64], limit: int | None) -> npt.NDArray[np.int64]:
+    """All recordings, or ``limit`` of them: the same ones every time, classes in turn."""
+    if limit is None or limit >= len(labels):
+        return np.arange(len(labels))
+    order = np.random.default_rng(seed_for(0, "limit")).permutation(len(labels))
+    turn = np.zeros(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        of_class = order[labels[order] == label]
+        turn[of_class] = np.arange(len(of_class))
+    by_turn = np.lexsort((np.argsort(order), turn))
+    return np.sort(by_turn[:limit])
+
+
+def _read(source: Any, chosen: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], Bulk]]:
+    """Chunks of recordings, by the bulk reader where there is one and the recordings lie together."""
+    whole = len(chosen) == len(source)
+    for begin in range(0, len(chosen), _CHUNK):
+        indices = chosen[begin : begin + _CHUNK]
+        if whole and hasattr(source, "bulk"):
+            yield indices, source.bulk(int(indices[0]), int(indices[-1]) + 1)
+        else:
+            yield indices, _gather([source[int(index)][0] for index in indices])
+
+
+def _gather(recordings: Sequence[npt.NDArray[Any]]) -> Bulk:
+    names = recordings[0].dtype.names or ()
+    fields: Mapping[str, Any] = {
+        name: np.concatenate([recording[name] for recording in recordings]) for name in ("x", "y", "p") if name in names
+    }
+    times = np.concatenate([recording["t"] for recording in recordings]).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(recording) for recording in recordings])]).astype(np.int64)
+    return Bulk(t=times, offsets=offsets, **fields)

@@ -1,0 +1,106 @@
+"""What a forked child does: one task, then gone."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import HandledError
+from ..registry import PluginWarning, Registry
+from ..store import Run, write_atomically
+from .messages import Sender
+
+
+def perform(task: Mapping[str, Any], config: Mapping[str, Any], send: Sender) -> int:
+    """Do ``task`` and report its result or its failure; returns the exit status."""
+    faulthandler.enable()
+    name = task["id"]
+    try:
+        registry = open_registry(config["registry"])
+        result = _KINDS[task["kind"]](registry, task["payload"], _reporter(name, send))
+    except HandledError as error:
+        send(name, "failed", detail=str(error), handled=True, exit_code=int(error.exit_code))
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        send(name, "failed", detail=f"{type(error).__name__}: {error}", handled=False, memory=_is_memory(error))
+        return 1
+    send(name, "result", result=result)
+    return 0
+
+
+def open_registry(config: Mapping[str, Any]) -> Registry:
+    """The registry that the run's parent loaded; what it warned about is not warned about again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PluginWarning)
+        return Registry.discover(
+            block=config["block"], only=config["only"], files=[Path(path) for path in config["files"]]
+        )
+
+
+def _reporter(name: str, send: Sender) -> Callable[..., None]:
+    last = [0.0]
+
+    def report(event: str, **content: Any) -> None:
+        now = time.monotonic()
+        # Progress of a fast loop would fill the pipe; the last step of one always passes.
+        if event == "progress" and content.get("done") != content.get("total") and now - last[0] < 0.1:
+            return
+        last[0] = now
+        send(name, event, **content)
+
+    return report
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def _prepare(registry: Registry, payload: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:
+    from ..components import Choice, Encoding
+    from ..events.prepare import prepare
+
+    summary = prepare(
+        registry.find(payload["dataset"]).component,  # type: ignore[arg-type]  # a plan holds datasets here
+        Choice.from_json("dataset", payload["choice"]),
+        Encoding(**payload["encoding"]),
+        data=Path(payload["data"]),
+        cache=Path(payload["cache"]),
+        limit=payload["limit"],
+        report=lambda stage, done, total: report("progress", stage=stage, done=done, total=total),
+    )
+    # Too long for a message: it goes through a file.
+    write_atomically(Path(payload["summary"]), json.dumps(summary).encode())
+    return {"built": summary["built"]}
+
+
+def _trial(registry: Registry, payload: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:
+    from ..trial import TrialJob, run_trial
+
+    job = TrialJob(**payload)
+    record, arrays = run_trial(registry, job, report)
+    path = Run(Path(job.run)).write(record, arrays)
+    return {"record": str(path), "status": str(record.status)}
+
+
+def _timing(registry: Registry, payload: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:
+    from .timing_phase import measure_run
+
+    timings = measure_run(registry, payload, report)
+    write_atomically(Path(payload["path"]), (json.dumps(timings, indent=1, allow_nan=False) + "\n").encode())
+    return {"rounds": timings.get("rounds", 0)}
+
+
+_KINDS: dict[str, Callable[[Registry, Mapping[str, Any], Callable[..., None]], dict[str, Any]]] = {
+    "prepare": _prepare,
+    "trial": _trial,
+    "timing": _timing,
+}

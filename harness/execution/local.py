@@ -1,0 +1,269 @@
+"""The harness's own executor: children of a warm server on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import psutil
+
+from ..errors import ExitCode, HandledError
+from .tasks import Limits, Message, Outcome, Task
+
+_POLL = 0.25
+
+
+class ServerError(HandledError):
+    """The process that trials are forked from did not start, or is gone."""
+
+    exit_code = ExitCode.FAILED
+
+
+@dataclass
+class _Active:
+    """A task that runs."""
+
+    task: Task
+    started: float
+    pid: int | None = None
+    result: Mapping[str, Any] | None = None
+    failure: Message | None = None
+    killed: Literal["timeout", "oom", "interrupted"] | None = None
+
+
+class Local:
+    """Runs tasks in children of a warm server. ``interrupts`` counts Ctrl-C: the first drains, the second kills."""
+
+    def __init__(
+        self,
+        registry: Mapping[str, Any],
+        *,
+        preload: Sequence[str],
+        threads: int,
+        limits: Limits,
+        log: Path,
+        on_interrupt: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self._config = {"registry": dict(registry), "preload": list(preload)}
+        self._threads = threads
+        self._limits = limits
+        self._log = log
+        self._on_interrupt = on_interrupt
+        self._server: subprocess.Popen[bytes] | None = None
+        self._messages = -1
+        self._buffer = b""
+        self.interrupts = 0
+
+    def launch(self) -> None:
+        """Start the server without waiting for it."""
+        reading, writing = os.pipe()
+        variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+        # Threads that wait for the next parallel region by spinning would take the other trials' processors.
+        pinned = {**dict.fromkeys(variables, str(self._threads)), "OMP_WAIT_POLICY": "PASSIVE"}
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "harness.execution.server"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[writing],
+                env={**os.environ, **pinned},
+                start_new_session=True,  # the terminal's Ctrl-C is the run's to handle
+            )
+        os.close(writing)
+        self._messages = reading
+        self._tell({**self._config, "messages": writing})
+
+    def start(self) -> Mapping[str, Any]:
+        """Wait until the server is warm; returns its devices and the modules it failed to import."""
+        if self._server is None:
+            self.launch()
+        while True:
+            for message in self._receive(1.0):
+                if message["event"] == "hello":
+                    return message
+            if self.interrupts:
+                raise KeyboardInterrupt
+
+    def _tell(self, content: Mapping[str, Any]) -> None:
+        assert self._server is not None
+        assert self._server.stdin is not None
+        try:
+            self._server.stdin.write((json.dumps(content) + "\n").encode())
+            self._server.stdin.flush()
+        except BrokenPipeError:
+            raise self._gone() from None
+
+    def _gone(self) -> ServerError:
+        tail = ""
+        with contextlib.suppress(OSError):
+            lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            tail = f": {lines[-1]}" if lines else ""
+        return ServerError(f"the process that trials are forked from ended{tail}; see {self._log}")
+
+    def _receive(self, timeout: float) -> Iterator[Message]:
+        ready, _, _ = select.select([self._messages], [], [], timeout)
+        if not ready:
+            return
+        received = os.read(self._messages, 1 << 16)
+        if not received:
+            raise self._gone()
+        *lines, self._buffer = (self._buffer + received).split(b"\n")
+        for line in lines:
+            yield json.loads(line)
+
+    def run(
+        self,
+        tasks: Sequence[Task],
+        *,
+        jobs: int,
+        on_message: Callable[[Task, Message], None],
+        on_outcome: Callable[[Task, Outcome], None],
+    ) -> None:
+        """Run ``tasks``, ``jobs`` at a time; see :class:`harness.execution.tasks.Executor`."""
+        waiting = list(reversed(tasks))
+        active: dict[str, _Active] = {}
+        polled = 0.0
+        while waiting or active:
+            while waiting and len(active) < jobs and not self.interrupts:
+                task = waiting.pop()
+                active[task.id] = _Active(task, time.monotonic())
+                self._tell({"id": task.id, "kind": task.kind, "payload": task.payload, "log": task.log})
+            if self.interrupts:
+                for task in reversed(waiting):
+                    on_outcome(task, Outcome(how="interrupted", detail="not started: the run was interrupted"))
+                waiting.clear()
+                if self.interrupts > 1:
+                    for entry in active.values():
+                        self._kill(entry, "interrupted")
+            try:
+                for message in self._receive(_POLL):
+                    self._handle(message, active, on_message, on_outcome)
+            except ServerError as error:
+                for entry in active.values():
+                    on_outcome(entry.task, Outcome(how="crashed", detail=str(error)))
+                for task in reversed(waiting):
+                    on_outcome(task, Outcome(how="crashed", detail=str(error)))
+                raise
+            if time.monotonic() - polled > _POLL:
+                polled = time.monotonic()
+                self._enforce(active)
+
+    def _handle(
+        self,
+        message: Message,
+        active: dict[str, _Active],
+        on_message: Callable[[Task, Message], None],
+        on_outcome: Callable[[Task, Outcome], None],
+    ) -> None:
+        entry = active.get(str(message["task"]))
+        if entry is None:
+            return
+        event = message["event"]
+        if event == "forked":
+            entry.pid = message["pid"]
+            entry.started = time.monotonic()
+        elif event == "result":
+            entry.result = message["result"]
+        elif event == "failed":
+            entry.failure = message
+        elif event == "exit":
+            del active[entry.task.id]
+            on_outcome(entry.task, self._outcome(entry, message["code"]))
+            return
+        on_message(entry.task, message)
+
+    def _outcome(self, entry: _Active, code: int) -> Outcome:
+        seconds = time.monotonic() - entry.started
+        if entry.result is not None:
+            return Outcome(how="done", result=entry.result, seconds=seconds)
+        if entry.killed == "timeout":
+            detail = f"killed after {seconds:.0f} s: the time limit is {self._limits.seconds:g} s"
+            return Outcome(how="timeout", detail=detail, seconds=seconds)
+        if entry.killed == "oom":
+            limit = (self._limits.private_bytes or 0) / 2**20
+            return Outcome(how="oom", detail=f"killed: it held more than {limit:.0f} MiB of its own", seconds=seconds)
+        if entry.killed == "interrupted":
+            return Outcome(how="interrupted", detail="killed: the run was interrupted", seconds=seconds)
+        if entry.failure is not None:
+            how: Literal["oom", "failed"] = "oom" if entry.failure.get("memory") else "failed"
+            return Outcome(how=how, detail=str(entry.failure.get("detail", "")), result=entry.failure, seconds=seconds)
+        return Outcome(how="crashed", detail=_how_it_died(code), seconds=seconds)
+
+    def _enforce(self, active: Mapping[str, _Active]) -> None:
+        for entry in active.values():
+            if entry.pid is None or entry.killed:
+                continue
+            elapsed = time.monotonic() - entry.started
+            if self._limits.seconds is not None and elapsed > self._limits.seconds:
+                self._kill(entry, "timeout")
+            elif self._limits.private_bytes is not None and private_bytes(entry.pid) > self._limits.private_bytes:
+                self._kill(entry, "oom")
+
+    def _kill(self, entry: _Active, why: Literal["timeout", "oom", "interrupted"]) -> None:
+        if entry.pid is not None and not entry.killed:
+            entry.killed = why
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(entry.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the server and everything that it still runs."""
+        if self._server is None:
+            return
+        if self._server.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._server.stdin.close()
+        try:
+            self._server.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+        os.close(self._messages)
+        self._server = None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Count Ctrl-C instead of raising it; SIGTERM counts as two. Only the main thread can listen."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def interrupted(number: int, frame: FrameType | None) -> None:
+            self.interrupts += 2 if number == signal.SIGTERM else 1
+            self._on_interrupt(self.interrupts)
+
+        before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def private_bytes(pid: int) -> int:
+    """Memory that the process shares with no other; 0 where it is gone or cannot be seen."""
+    try:
+        # Resident size would charge every child with the pages it inherited from the server.
+        return int(psutil.Process(pid).memory_full_info().uss)
+    except psutil.Error:
+        return 0
+
+
+def _how_it_died(code: int) -> str:
+    if code >= 0:
+        return f"its process exited with status {code} and left no record"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
+    return f"its process was killed by {name}{hint}"

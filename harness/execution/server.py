@@ -1,0 +1,142 @@
+"""The warm server: imports torch and the plan's libraries once, computes nothing, and forks a child a task.
+
+It reads one JSON line of configuration and then one a task from standard input; it and its children write JSON lines of
+at most PIPE_BUF bytes to one pipe, so that lines never mix. End of input means that the run is gone: children are killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+from typing import Any
+
+from .messages import Sender
+
+
+def main() -> int:
+    """Serve until standard input ends."""
+    config = json.loads(sys.stdin.buffer.readline())
+    send = Sender(int(config["messages"]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hello = _warm_up(config)
+    send(None, "hello", **hello)
+    return _Server(config, send).serve()
+
+
+def _warm_up(config: dict[str, Any]) -> dict[str, Any]:
+    # NVML answers without a CUDA context, which a forked child could not use.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    failed = {}
+    for name in config["preload"]:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # the trial that needs it will say so in its record
+            failed[name] = f"{type(error).__name__}: {error}"
+    import torch
+
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return {"devices": devices, "failed": failed}
+
+
+class _Server:
+    """Forks children and reports how they end."""
+
+    def __init__(self, config: dict[str, Any], send: Sender) -> None:
+        self.config = config
+        self.send = send
+        self.children: dict[int, str] = {}
+        self.wake, self.woken = os.pipe()
+        for descriptor in (self.wake, self.woken):
+            os.set_blocking(descriptor, False)
+
+    def serve(self) -> int:
+        signal.set_wakeup_fd(self.woken, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        buffer = b""
+        while True:
+            ready, _, _ = select.select([0, self.wake], [], [])
+            if self.wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self.wake, 4096)
+                self._reap()
+            if 0 in ready:
+                received = os.read(0, 1 << 16)
+                if not received:
+                    for pid in self.children:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.killpg(pid, signal.SIGKILL)
+                    return 0
+                *lines, buffer = (buffer + received).split(b"\n")
+                for line in lines:
+                    self._fork(json.loads(line))
+
+    def _fork(self, task: dict[str, Any]) -> None:
+        pid = os.fork()
+        if pid:
+            with contextlib.suppress(PermissionError, ProcessLookupError):
+                os.setpgid(pid, pid)  # in both processes, so that neither has to win a race
+            self.children[pid] = task["id"]
+            self.send(task["id"], "forked", pid=pid)
+            return
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setpgid(0, 0)
+            _die_with_parent()
+            _redirect(task["log"])
+            for descriptor in (self.wake, self.woken):
+                os.close(descriptor)
+            from .child import perform
+
+            code = perform(task, self.config, self.send)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            # No atexit handlers or destructors of the server's state in a child.
+            os._exit(code)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            task = self.children.pop(pid, None)
+            if task is not None:
+                self.send(task, "exit", code=os.waitstatus_to_exitcode(status))
+
+
+def _die_with_parent() -> None:
+    """On Linux, ask the kernel to kill this process when the server dies; elsewhere end of input does it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _redirect(log: str) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

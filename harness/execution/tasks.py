@@ -1,0 +1,59 @@
+"""What an executor is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+TaskKind = Literal["prepare", "trial", "timing"]
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One piece of work for a process of its own. ``payload`` is JSON; ``log`` receives what it prints."""
+
+    id: str
+    kind: TaskKind
+    label: str
+    payload: Mapping[str, Any]
+    log: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a task ended: ``done`` with its ``result``, or the reason in ``detail``."""
+
+    how: Literal["done", "failed", "crashed", "timeout", "oom", "interrupted"]
+    detail: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one task may use; None is no limit."""
+
+    seconds: float | None = None
+    private_bytes: int | None = None
+
+
+class Executor(Protocol):
+    """Runs tasks. ``make_executor`` plugins return one; the harness's own is :class:`harness.execution.local.Local`."""
+
+    def start(self) -> Mapping[str, Any]:
+        """Get ready; returns facts: ``devices`` (list), ``device_names``, ``libraries`` that failed to load."""
+
+    def run(
+        self,
+        tasks: Sequence[Task],
+        *,
+        jobs: int,
+        on_message: Callable[[Task, Message], None],
+        on_outcome: Callable[[Task, Outcome], None],
+    ) -> None:
+        """Run every task, ``jobs`` at a time, and report each outcome once; an interrupted task is reported too."""
+
+    def close(self) -> None:
+        """Let go of everything."""

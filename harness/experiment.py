@@ -1,0 +1,106 @@
+"""What the user asks for: an experiment, from a TOML file, from the command line, or from Python."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import UsageError, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What decides the outcome. ``settings`` maps a path such as ``lif.tau_mem`` to its values; several are a sweep."""
+
+    plugins: tuple[str, ...]
+    settings: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    recipe: str = "default"
+    limit: int | None = None
+    report_inflation: bool = False
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """An experiment file as keyword values of :class:`Experiment` and of the run; raises :class:`UsageError`."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not TOML: {error}") from None
+    known = {"plugins", "seeds", "recipe", "epochs", "limit", "report_inflation", "device", "threads", "jobs"}
+    for key in data:
+        if key not in known | {"set", "sweep"}:
+            raise UsageError(f"{path}: unknown key {key!r}{nearest(key, known | {'set', 'sweep'})}")
+    settings: dict[str, list[object]] = {}
+    for table in ("set", "sweep"):
+        for name, value in _flat(path, table, data.pop(table, {})):
+            if name in settings:
+                raise UsageError(f"{path}: {name!r} stands in [set] and in [sweep]")
+            if table == "sweep" and not (isinstance(value, list) and value):
+                raise UsageError(f"{path}: [sweep] {name} must be a list of values")
+            settings[name] = list(value) if table == "sweep" else [value]
+    wants: dict[str, tuple[type, ...]] = {
+        "plugins": (list, str),
+        "seeds": (int, list),
+        "recipe": (str,),
+        "epochs": (int,),
+        "limit": (int,),
+        "report_inflation": (bool,),
+        "device": (str,),
+        "threads": (int,),
+        "jobs": (int,),
+    }
+    for key, value in data.items():
+        if not isinstance(value, wants[key]) or (isinstance(value, bool) and bool not in wants[key]):
+            raise UsageError(f"{path}: {key} = {value!r} is not {' or '.join(kind.__name__ for kind in wants[key])}")
+    return {**data, "settings": settings}
+
+
+def _flat(path: Path, table: str, data: object) -> Iterable[tuple[str, Any]]:
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: {table} must be a table")
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", item) for inner, item in value.items())
+        else:
+            yield name, value
+
+
+def parse_setting(text: str) -> tuple[str, list[str]]:
+    """``path=value`` from the command line; commas outside brackets separate the values of a sweep."""
+    path, equals, values = text.partition("=")
+    if not equals or not path.strip() or not values.strip():
+        raise UsageError(f"-o {text!r}: expected path=value, such as lif.tau_mem=5")
+    parts, depth, start = [], 0, 0
+    for position, character in enumerate(values):
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth == 0:
+            parts.append(values[start:position])
+            start = position + 1
+    parts.append(values[start:])
+    if depth or not all(part.strip() for part in parts):
+        raise UsageError(f"-o {text!r}: {'unbalanced brackets' if depth else 'an empty value'}")
+    return path.strip(), [part.strip() for part in parts]
+
+
+def parse_seeds(given: int | str | Sequence[int]) -> tuple[int, ...]:
+    """``5`` means 0 to 4; ``0,3`` or a list means those."""
+    if isinstance(given, str):
+        try:
+            numbers = [int(part) for part in given.split(",")]
+        except ValueError:
+            raise UsageError(f"--seeds {given!r}: expected a number of seeds, or seeds like 0,3,7") from None
+        given = numbers[0] if len(numbers) == 1 else numbers
+    if isinstance(given, int):
+        if given < 1:
+            raise UsageError(f"seeds: {given} is not at least 1")
+        return tuple(range(given))
+    if not given or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in given):
+        raise UsageError("seeds: expected whole numbers >= 0")
+    if len(set(given)) != len(given):
+        raise UsageError("seeds: one stands twice")
+    return tuple(given)

@@ -1,0 +1,144 @@
+"""From a specification to a torch module whose layers the harness can find, whatever the backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+
+from .components import Backend, Network, Neuron, load_reference
+from .errors import UsageError
+from .observation import Context
+
+if TYPE_CHECKING:
+    from .registry import Registry
+    from .specification import Specification
+
+
+class SpikingLayer(nn.Module):
+    """One spiking layer, (batch, time, *shape) to the same: the backend's module, and the recurrent weights it calls."""
+
+    def __init__(self, inner: nn.Module, recurrent: nn.Module | None) -> None:
+        super().__init__()
+        self.inner = inner
+        # Out of the module tree: the network owns recurrent weights, under a name that no backend changes.
+        self._recurrent = (recurrent,)
+
+    @property
+    def recurrent(self) -> nn.Module | None:
+        """The module that feeds the last step's spikes back, or None."""
+        return self._recurrent[0]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.inner(x)
+        return out
+
+
+def build(registry: Registry, specification: Specification, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The specification's network with its neuron on its backend; weights are still to be initialised."""
+    backend = cast(Backend, registry.find(specification.backend.name).component)
+    make = load_reference(backend.layer)
+    values = specification.backend.values
+    return _network(
+        registry,
+        specification,
+        input_shape,
+        classes,
+        lambda shape, recurrent: make(specification.neuron, shape, recurrent, **values),
+    )
+
+
+def build_reference(
+    registry: Registry, specification: Specification, input_shape: tuple[int, ...], classes: int
+) -> nn.Module:
+    """The same network with the neuron's definition in the place of the backend."""
+    neuron = cast(Neuron, registry.find(specification.neuron.name).component)
+    if not neuron.reference:
+        raise UsageError(
+            f"neuron {neuron.name} has no reference, which init=calibrated needs; set -o recipe.init=torch"
+        )
+    make = load_reference(neuron.reference)
+    return _network(
+        registry,
+        specification,
+        input_shape,
+        classes,
+        lambda shape, recurrent: make(specification.neuron, shape, recurrent),
+    )
+
+
+def _network(
+    registry: Registry,
+    specification: Specification,
+    input_shape: tuple[int, ...],
+    classes: int,
+    make: Callable[[tuple[int, ...], nn.Module | None], nn.Module],
+) -> nn.Module:
+    network = cast(Network, registry.find(specification.network.name).component)
+
+    def spiking_layer(shape: Sequence[int], recurrent: nn.Module | None = None) -> SpikingLayer:
+        return SpikingLayer(make(tuple(shape), recurrent), recurrent)
+
+    built: nn.Module = load_reference(network.build)(
+        tuple(input_shape), classes, spiking_layer, **specification.network.values
+    )
+    return built
+
+
+def spiking_layers(model: nn.Module) -> dict[str, SpikingLayer]:
+    """Spiking layers by name, in the order of the module tree."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, SpikingLayer)}
+
+
+def weight_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Modules outside spiking layers that own a ``weight``, recurrent ones included, by name."""
+    inside = {id(module) for layer in spiking_layers(model).values() for module in layer.modules()}
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if id(module) not in inside and isinstance(getattr(module, "weight", None), nn.Parameter)
+    }
+
+
+def recurrent_layers(model: nn.Module) -> dict[str, SpikingLayer]:
+    """The name of each recurrent weight layer and the spiking layer that calls it."""
+    callers = {id(layer.recurrent): layer for layer in spiking_layers(model).values() if layer.recurrent is not None}
+    return {name: callers[id(module)] for name, module in weight_layers(model).items() if id(module) in callers}
+
+
+def context(
+    model: nn.Module,
+    *,
+    classes: Sequence[str],
+    split: str,
+    phase: str,
+    dt_ms: float,
+    batch_size: int,
+    device: str,
+) -> Context:
+    """What observers are told about an evaluation of ``model``."""
+    recurrent = tuple(recurrent_layers(model))
+    return Context(
+        classes=tuple(classes),
+        split=split,
+        phase=phase,
+        dt_ms=dt_ms,
+        batch_size=batch_size,
+        device=device,
+        spiking_layers=tuple(spiking_layers(model)),
+        weight_layers=tuple(name for name in weight_layers(model) if name not in recurrent),
+        recurrent_layers=recurrent,
+    )
+
+
+__all__ = [
+    "SpikingLayer",
+    "build",
+    "build_reference",
+    "context",
+    "recurrent_layers",
+    "spiking_layers",
+    "weight_layers",
+]

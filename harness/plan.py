@@ -1,0 +1,307 @@
+"""From an experiment to its trials."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from . import recipe as recipes
+from .components import Backend, Choice, Dataset, Encoding, Metric, load_reference
+from .errors import UsageError, nearest
+from .experiment import Experiment
+from .parameters import Parameter
+from .registry import Registered, Registry
+from .specification import Specification
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """One trial to be: its specification, its seed, and why it cannot run where it cannot."""
+
+    specification: Specification
+    seed: int
+    label: str
+    skip: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The trials, the metrics they are measured by, and who supplies what."""
+
+    experiment: Experiment
+    trials: tuple[Planned, ...]
+    metrics: tuple[tuple[Registered, Choice], ...]
+    components: Mapping[str, Registered]
+
+
+def make_plan(experiment: Experiment, registry: Registry, device: str = "auto") -> Plan:
+    """Expand ``experiment`` to its trials; raises :class:`UsageError` for anything that cannot be meant."""
+    if experiment.limit is not None and experiment.limit < 1:
+        raise UsageError(f"limit: {experiment.limit} is not at least 1")
+    named = [registry.find(name) for name in dict.fromkeys(experiment.plugins)]
+    chosen: dict[str, list[Registered]] = {}
+    for entry in named:
+        if entry not in chosen.setdefault(entry.component.kind, []):
+            chosen[entry.component.kind].append(entry)
+    if not chosen.get("dataset"):
+        known = ", ".join(item.component.name for item in registry.components("dataset")) or "none is installed"
+        raise UsageError(f"no dataset is named; add one to --plugins: {known}")
+    for entry in named:
+        reason = entry.unusable()
+        if reason:
+            raise UsageError(f"{entry.component.kind} {entry.component.name} cannot be used here: {reason}")
+    return _Expansion(experiment, registry, chosen, device).plan()
+
+
+class _Expansion:
+    """Expands one experiment; holds what every step of it needs."""
+
+    def __init__(
+        self, experiment: Experiment, registry: Registry, chosen: Mapping[str, list[Registered]], device: str
+    ) -> None:
+        self.experiment = experiment
+        self.registry = registry
+        self.chosen = chosen
+        self.device = device
+        self.used: dict[str, Registered] = {}
+        self.settings_used: set[str] = set()
+        self.preset_seen = experiment.recipe == "default"
+
+    def plan(self) -> Plan:
+        found: dict[str, tuple[Specification, str | None]] = {}
+        for dataset in self.chosen["dataset"]:
+            for network in self._or_default("network", dataset):
+                for neuron in self._or_default("neuron", dataset):
+                    for specification, skip in self._combination(dataset, network, neuron):
+                        found.setdefault(specification.row, (specification, skip))
+        metrics = self._metrics()
+        unused = [path for path in self.experiment.settings if path not in self.settings_used]
+        if unused:
+            raise self._unused(unused[0])
+        if not self.preset_seen:
+            names = {name for entry in self.registry.components() for name in entry.component.presets} | {"default"}
+            raise UsageError(
+                f"no component of this experiment has a recipe {self.experiment.recipe!r}"
+                f"{nearest(self.experiment.recipe, names)}; there are: {', '.join(sorted(names))}"
+            )
+        labels = _labels([specification for specification, _ in found.values()])
+        trials = tuple(
+            Planned(specification=specification, seed=seed, label=f"{label} s{seed}", skip=skip)
+            for (specification, skip), label in zip(found.values(), labels, strict=True)
+            for seed in self.experiment.seeds
+        )
+        return Plan(experiment=self.experiment, trials=trials, metrics=metrics, components=self.used)
+
+    def _metrics(self) -> tuple[tuple[Registered, Choice], ...]:
+        entries = self.chosen.get("metric") or [
+            entry for entry in self.registry.components("metric") if cast(Metric, entry.component).on
+        ]
+        chosen = []
+        for entry in entries:
+            given: dict[str, object] = {}
+            for path, values in self.experiment.settings.items():
+                owner, _, parameter = path.rpartition(".")
+                if owner in (entry.component.name, entry.qualified):
+                    _check_name(owner, parameter, entry.component.parameters)
+                    if len(values) > 1:
+                        raise UsageError(f"-o {path}: a metric's parameter cannot be swept")
+                    given[parameter] = values[0]
+                    self.settings_used.add(path)
+            parsed = _parsed(entry.component.name, entry.component.parameters, given)
+            chosen.append((entry, entry.component.choose(**parsed)))
+            self.used[f"metric {entry.component.name}"] = entry
+        return tuple(chosen)
+
+    def _or_default(self, kind: str, dataset: Registered) -> list[Registered]:
+        if self.chosen.get(kind):
+            return self.chosen[kind]
+        fragment = cast(Dataset, dataset.component).defaults
+        if kind not in fragment:
+            raise UsageError(f"{dataset.component.name} has no default {kind}; name one in --plugins")
+        return [self.registry.find(str(fragment[kind]))]
+
+    def _combination(
+        self, dataset: Registered, network: Registered, neuron: Registered
+    ) -> Iterable[tuple[Specification, str | None]]:
+        explicit = self.chosen.get("backend")
+        candidates = explicit or [
+            entry
+            for entry in self.registry.components("backend")
+            if neuron.component.name in cast(Backend, entry.component).neurons and not entry.unusable()
+        ]
+        if not candidates:
+            raise UsageError(f"no usable backend computes {neuron.component.name}; 'harness plugins' says why")
+        ranked = sorted(candidates, key=lambda entry: -cast(Backend, entry.component).speed)
+        for backend in candidates if explicit else ranked[:1]:
+            for specification in self._settings(dataset, network, neuron, backend):
+                skip = refusal(backend, specification, self.device)
+                if skip and not explicit:
+                    for other in ranked[1:]:
+                        swapped = specification.with_backend(self._values(other, dataset, {}))
+                        if not refusal(other, swapped, self.device):
+                            self.used[f"backend {other.component.name}"] = other
+                            specification, skip = swapped, None
+                            break
+                yield specification, skip
+
+    def _settings(
+        self, dataset: Registered, network: Registered, neuron: Registered, backend: Registered
+    ) -> Iterable[Specification]:
+        parts = {"dataset": dataset, "network": network, "neuron": neuron, "backend": backend}
+        for kind, entry in parts.items():
+            self.used[f"{kind} {entry.component.name}"] = entry
+        applicable = {path: target for path in self.experiment.settings if (target := self._target(path, parts))}
+        self.settings_used.update(applicable)
+        for values in itertools.product(*(self.experiment.settings[path] for path in applicable)):
+            given: dict[str, dict[str, object]] = {}
+            # A path that names a component is closer than one that names a kind.
+            by_reach = sorted(
+                zip(applicable, values, strict=True), key=lambda item: item[0].split(".")[0] in parts, reverse=True
+            )
+            for path, value in by_reach:
+                kind, parameter = applicable[path]
+                given.setdefault(kind, {})[parameter] = value
+            yield Specification(
+                dataset=self._values(dataset, dataset, given.get("dataset", {})),
+                encoding=self._encoding(dataset, given.get("encoding", {})),
+                network=self._values(network, dataset, given.get("network", {})),
+                neuron=self._values(neuron, dataset, given.get("neuron", {})),
+                backend=self._values(backend, dataset, given.get("backend", {})),
+                recipe=self._recipe(dataset, given.get("recipe", {})),
+                limit=self.experiment.limit,
+            )
+
+    def _target(self, path: str, parts: Mapping[str, Registered]) -> tuple[str, str] | None:
+        """(kind, parameter) that ``path`` sets in this combination, or None where it concerns none of it."""
+        if path == "encoding":
+            return "encoding", ""
+        owner, dot, parameter = path.rpartition(".")
+        if not dot:
+            raise UsageError(f"{path!r} is no path; expected component.parameter, such as lif.tau_mem")
+        if owner in ("recipe", "encoding"):
+            declared: Iterable[Parameter] = recipes.PARAMETERS if owner == "recipe" else Encoding.PARAMETERS
+            _check_name(owner, parameter, declared)
+            return owner, parameter
+        if owner in parts:
+            known = {item.name for item in parts[owner].component.parameters}
+            return (owner, parameter) if parameter in known else None
+        for kind, entry in parts.items():
+            if owner in (entry.component.name, entry.qualified):
+                _check_name(owner, parameter, entry.component.parameters)
+                return kind, parameter
+        return None
+
+    def _unused(self, path: str) -> UsageError:
+        owner = path.rpartition(".")[0]
+        names = [entry.component.name for entry in self.used.values()]
+        kinds = ["dataset", "network", "neuron", "backend", "recipe", "encoding"]
+        if owner in kinds:
+            return UsageError(f"-o {path}: no {owner} of this experiment has that parameter")
+        return UsageError(f"-o {path}: {owner!r} is not part of this experiment{nearest(owner, names + kinds)}")
+
+    def _fragments(self, dataset: Registered) -> list[Mapping[str, Any]]:
+        component = cast(Dataset, dataset.component)
+        preset = component.presets.get(self.experiment.recipe, {})
+        self.preset_seen |= self.experiment.recipe in component.presets
+        return [component.defaults, preset]
+
+    def _values(self, entry: Registered, dataset: Registered, given: Mapping[str, object]) -> Choice:
+        component = entry.component
+        values: dict[str, object] = {}
+        defaults, preset = self._fragments(dataset)
+        values.update(_of(component.name, defaults))
+        if not isinstance(component, Dataset):
+            values.update(component.presets.get(self.experiment.recipe, {}))
+            self.preset_seen |= self.experiment.recipe in component.presets
+        values.update(_of(component.name, preset))
+        values.update(_parsed(component.name, component.parameters, given))
+        return component.choose(**values)
+
+    def _recipe(self, dataset: Registered, given: Mapping[str, object]) -> Choice:
+        values: dict[str, object] = {}
+        for fragment in self._fragments(dataset):
+            values.update(_of("recipe", fragment))
+        values.update(_parsed("recipe", recipes.PARAMETERS, given))
+        return recipes.choose(**values)
+
+    def _encoding(self, dataset: Registered, given: Mapping[str, object]) -> Encoding:
+        component = cast(Dataset, dataset.component)
+        named = str(given.get("", "default"))
+        if named not in component.encodings:
+            known = ", ".join(sorted(component.encodings))
+            raise UsageError(
+                f"{component.name} has no encoding {named!r}{nearest(named, component.encodings)}; it has: {known}"
+            )
+        values: dict[str, object] = {}
+        for fragment in self._fragments(dataset):
+            values.update(_of("encoding", fragment))
+        values.update(_parsed("encoding", Encoding.PARAMETERS, {k: v for k, v in given.items() if k}))
+        return replace(component.encodings[named], **cast(dict[str, Any], values))
+
+
+def refusal(backend: Registered, specification: Specification, device: str) -> str | None:
+    """Why ``backend`` cannot compute ``specification``, or None."""
+    component = cast(Backend, backend.component)
+    if specification.neuron.name not in component.neurons:
+        return f"{component.name} does not compute {specification.neuron.name}"
+    if device != "auto" and device.split(":")[0] not in component.devices:
+        return f"{component.name} runs on {', '.join(component.devices)}, not on {device}"
+    if component.refuses:
+        recurrent = bool(specification.network.values.get("recurrent", False))
+        reason = load_reference(component.refuses)(specification.neuron, recurrent, device)
+        return None if reason is None else str(reason)
+    return None
+
+
+def _check_name(owner: str, parameter: str, declared: Iterable[Parameter]) -> None:
+    names = [item.name for item in declared]
+    if parameter not in names:
+        known = ", ".join(names) or "none"
+        raise UsageError(f"{owner} has no parameter {parameter!r}{nearest(parameter, names)}; it has: {known}")
+
+
+def _of(owner: str, fragment: Mapping[str, Any]) -> dict[str, Any]:
+    prefix = f"{owner}."
+    return {path.removeprefix(prefix): value for path, value in fragment.items() if path.startswith(prefix)}
+
+
+def _parsed(owner: str, declared: Iterable[Parameter], given: Mapping[str, object]) -> dict[str, object]:
+    """``given`` with text from a command line turned into values."""
+    parameters = {item.name: item for item in declared}
+    values: dict[str, object] = {}
+    for name, value in given.items():
+        try:
+            values[name] = parameters[name].parse(value) if isinstance(value, str) else value
+        except UsageError as error:
+            raise UsageError(f"{owner}.{error}") from None
+    return values
+
+
+def _labels(specifications: Sequence[Specification]) -> list[str]:
+    """A short name for each: its components, and the parameters in which it differs from its like."""
+    names = [(item.dataset.name, item.network.name, item.neuron.name, item.backend.name) for item in specifications]
+    shown = [index for index in range(4) if index in (0, 2) or len({name[index] for name in names}) > 1]
+    flat = [_leaves(item.to_json()) for item in specifications]
+    labels = []
+    for name, own in zip(names, flat, strict=True):
+        like = [other for key, other in zip(names, flat, strict=True) if key == name]
+        differing = [path for path in own if any(other.get(path) != own[path] for other in like)]
+        words = [name[index] for index in shown]
+        words += [f"{path.rpartition('.')[2]}={_shown(own[path])}" for path in differing]
+        labels.append(" ".join(words))
+    return labels
+
+
+def _leaves(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found.update(_leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return found
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).replace(" ", "")

@@ -1,0 +1,178 @@
+"""The comparison table: terminal, Markdown, CSV, LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..comparison.summary import Column, Row, Summary
+from ..store import write_atomically
+from .formats import ARROWS, cell_text, unit_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+}
+
+
+def terminal(summary: Summary) -> RenderableType:
+    """The table for a terminal; every text is shown as it is, never as markup."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in summary.name_columns:
+        table.add_column(Text(name), overflow="fold", min_width=len(name))
+    for column in summary.columns:
+        table.add_column(Text(_stacked(column)), justify="right", no_wrap=True)
+    table.add_column("trials", overflow="fold", min_width=6)
+    for row in summary.rows:
+        cells = [
+            Text(cell_text(row.cells[column.key], column), style="bold" if row.cells[column.key].best else "")
+            for column in summary.columns
+        ]
+        ended = Text(_ended(row), style="" if set(row.statuses) <= {"ok", "cached"} else "red")
+        table.add_row(*(Text(row.names.get(name, "")) for name in summary.name_columns), *cells, ended)
+    notes = [f"[{number}] {note}" for number, note in enumerate(summary.footnotes, start=1)]
+    return Group(
+        *(Text(line, style="bold" if index == 0 else "dim") for index, line in enumerate(summary.caption)),
+        table,
+        *(Text(note, style="dim") for note in notes),
+    )
+
+
+def _heading(title: str, direction: str, unit: str, separator: str = " ") -> str:
+    shown = f"{title} {ARROWS.get(direction, '')}".strip()
+    return f"{shown}{separator}({unit})" if unit else shown
+
+
+def _stacked(column: Column) -> str:
+    """The heading broken over lines, so that the figures decide how wide a column is."""
+    words = column.title.split(" ")
+    lines = [" ".join(words[:-1])] if len(words) > 1 else []
+    lines.append(f"{words[-1]} {ARROWS.get(column.direction, '')}".strip())
+    unit = unit_of(column)
+    if unit:
+        lines += f"({unit})".replace("/", "/\n").split("\n") if len(unit) > 9 else [f"({unit})"]
+    return "\n".join(lines)
+
+
+def _ended(row: Row) -> str:
+    marks = " ".join(f"[{number}]" for number in row.notes)
+    return f"{row.trials} {marks}".strip()
+
+
+def _headings(summary: Summary) -> list[str]:
+    figures = [_heading(column.title, column.direction, unit_of(column)) for column in summary.columns]
+    return [*summary.name_columns, *figures, "trials"]
+
+
+def _body(summary: Summary) -> list[list[str]]:
+    return [
+        [
+            *(row.names.get(name, "") for name in summary.name_columns),
+            *(cell_text(row.cells[column.key], column) for column in summary.columns),
+            _ended(row),
+        ]
+        for row in summary.rows
+    ]
+
+
+def markdown(summary: Summary) -> str:
+    """A GitHub-flavoured table with caption and footnotes."""
+    lines = [f"**{_markdown(line)}**" if index == 0 else _markdown(line) for index, line in enumerate(summary.caption)]
+    left = len(summary.name_columns)
+    headings = _headings(summary)
+    rule = ["---" if index < left or index == len(headings) - 1 else "---:" for index in range(len(headings))]
+    table = [headings, *_body(summary)]
+    rendered = ["| " + " | ".join(_markdown(cell) for cell in line) + " |" for line in table]
+    rendered.insert(1, "| " + " | ".join(rule) + " |")
+    notes = [f"{number}. {_markdown(note)}" for number, note in enumerate(summary.footnotes, start=1)]
+    return "\n".join(["\n\n".join(lines), "", *rendered, "", *notes, ""])
+
+
+def _markdown(text: str) -> str:
+    for character in "\\|*_[]<>`":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())
+
+
+def csv_text(summary: Summary) -> str:
+    """One line a configuration: mean, low, high and n of every figure, unformatted, in the record's units."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    figures = [part for column in summary.columns for part in _csv_names(column.key, column.unit)]
+    writer.writerow(
+        ["row", "label", "dataset", "synthetic", "limit", *summary.name_columns, *figures, "trials", "error"]
+    )
+    for row in summary.rows:
+        values: list[object] = []
+        for column in summary.columns:
+            interval = row.cells[column.key].interval
+            values += ["", "", "", ""] if interval is None else [interval.mean, interval.low, interval.high, interval.n]
+        limit = "" if summary.limit is None else summary.limit
+        synthetic = "yes" if row.dataset in summary.synthetic else "no"
+        names = [row.names.get(name, "") for name in summary.name_columns]
+        writer.writerow([row.row, row.label, row.dataset, synthetic, limit, *names, *values, row.trials, row.error])
+    return out.getvalue()
+
+
+def _csv_names(key: str, unit: str) -> Sequence[str]:
+    suffix = f" [{unit}]" if unit else ""
+    return [f"{key}{suffix}", f"{key} low", f"{key} high", f"{key} n"]
+
+
+def latex(summary: Summary) -> str:
+    """A table environment for the package booktabs."""
+    left = len(summary.name_columns)
+    columns = "l" * left + "r" * len(summary.columns) + "l"
+    lines = [" & ".join(_latex(cell) for cell in line) + r" \\" for line in _body(summary)]
+    notes = [rf"\footnotesize [{number}] {_latex(note)}\\" for number, note in enumerate(summary.footnotes, start=1)]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{_latex('; '.join(summary.caption))}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            " & ".join(_latex(heading) for heading in _headings(summary)) + r" \\",
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            *notes,
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+
+
+def write_tables(summary: Summary, folder: Path) -> list[Path]:
+    """Write table.md, table.csv and table.tex into ``folder``."""
+    written = []
+    for name, text in (("md", markdown(summary)), ("csv", csv_text(summary)), ("tex", latex(summary))):
+        path = folder / f"table.{name}"
+        write_atomically(path, text.encode())
+        written.append(path)
+    return written

@@ -1,0 +1,411 @@
+"""The steps of one run, in order: prepare data, run trials, time them, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from ..components import Backend, Dataset, Metric, Network, Neuron
+from ..environment import describe, harness_version, usable_cpus
+from ..errors import DataError, ExitCode, HandledError, UsageError
+from ..execution.local import Local, ServerError
+from ..execution.tasks import Executor, Limits, Message, Outcome, Task
+from ..places import cache_folder, data_folder, results_folder
+from ..plan import Plan, refusal
+from ..records import Record, Status
+from ..registry import Registry
+from ..store import Store, read_record
+from .jobs import Entry, make_jobs, metric_payload
+from .options import Finished, Listener, Options, check_options
+
+
+def execute(
+    plan: Plan,
+    registry: Registry,
+    registry_config: Mapping[str, Any],
+    options: Options,
+    listener: Listener,
+) -> Finished:
+    """Run ``plan``; every trial that ends leaves its record at once, and an interrupted run keeps them all."""
+    check_options(options)
+    return _Running(plan, registry, registry_config, options, listener).execute()
+
+
+class _Running:
+    """The steps of one run; holds what they share."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        registry: Registry,
+        registry_config: Mapping[str, Any],
+        options: Options,
+        listener: Listener,
+    ) -> None:
+        self.plan = plan
+        self.registry = registry
+        self.options = options
+        self.listener = listener
+        self.store = Store(results_folder(options.results))
+        self.environment = describe()
+        self.started = time.time()
+        names = sorted(
+            {name.partition(" ")[2] for name in plan.components if name.partition(" ")[0] in ("dataset", "neuron")}
+        )
+        self.run = self.store.create("-".join(names))
+        self.entries = [Entry(item) for item in plan.trials]
+        self.prepared: dict[str, dict[str, Any]] = {}
+        self.unprepared: dict[str, str] = {}
+        self.timings: Mapping[str, Any] | None = None
+        self.executor = self._executor(registry_config)
+
+    def _executor(self, registry_config: Mapping[str, Any]) -> Executor:
+        name = self.options.executor
+        if name == "local":
+            memory = self.options.memory_limit_mb
+            return Local(
+                registry_config,
+                preload=self._preload(),
+                threads=self.options.threads,
+                limits=Limits(
+                    seconds=self.options.time_limit, private_bytes=None if memory is None else int(memory * 2**20)
+                ),
+                log=self.run.logs / "server.log",
+                on_interrupt=self.listener.interrupted,
+            )
+        made = self.registry.hook.make_executor(name=name, options={})
+        if made is None:
+            raise UsageError(f"--executor {name!r}: no plugin makes one; the harness's own is 'local'")
+        return cast(Executor, made)
+
+    def _preload(self) -> list[str]:
+        """Modules that every trial imports: the server imports them once."""
+        references: list[str] = ["harness.trial:", "harness.training:", "harness.initialisation:", "harness.reload:"]
+        for entry in self.plan.components.values():
+            component = entry.component
+            if isinstance(component, Backend):
+                references.append(component.layer)
+            elif isinstance(component, Network):
+                references.append(component.build)
+            elif isinstance(component, Neuron) and component.reference:
+                references.append(component.reference)
+            elif isinstance(component, Metric):
+                references.append(component.observer)
+        return list(dict.fromkeys(reference.partition(":")[0] for reference in references))
+
+    def execute(self) -> Finished:
+        executor = self.executor
+        listening = executor.listening() if isinstance(executor, Local) else nullcontext()
+        with listening:
+            try:
+                self._write_run("running")
+                hello = executor.start()
+                device = self._device(hello)
+                self._prepare()
+                self._name(device)
+                self._train(device)
+                self._time(device)
+            except (KeyboardInterrupt, ServerError, HandledError) as error:
+                self._write_run("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error))
+                if isinstance(error, ServerError) and any(entry.record for entry in self.entries):
+                    self.listener.note(str(error))
+                    return self._report()
+                self._remove_if_empty()
+                raise
+            finally:
+                executor.close()
+        return self._report()
+
+    def _remove_if_empty(self) -> None:
+        """A run that a usage or data error ended before its first record leaves no folder, so that ``latest`` stays true."""
+        if any(self.run.trials.iterdir()):
+            return
+        shutil.rmtree(self.run.path)
+        self.store.repair_latest()
+
+    @property
+    def _interrupted(self) -> bool:
+        return bool(getattr(self.executor, "interrupts", 0))
+
+    def _device(self, hello: Mapping[str, Any]) -> str:
+        for module, cause in hello.get("failed", {}).items():
+            self.listener.note(f"{module} could not be imported: {cause}")
+        devices = list(hello["devices"])
+        wanted = self.options.device
+        if wanted == "auto":
+            able = [
+                entry.component
+                for entry in self.plan.components.values()
+                if isinstance(entry.component, Backend) and "cuda" not in entry.component.devices
+            ]
+            return devices[1] if len(devices) > 1 and not able else "cpu"
+        if wanted == "cuda" and len(devices) > 1:
+            return "cuda:0"
+        if wanted not in devices:
+            raise UsageError(f"--device {wanted}: not here; there is: {', '.join(devices)}")
+        return wanted
+
+    def _task(self, name: str, kind: Any, label: str, payload: Mapping[str, Any]) -> Task:
+        return Task(id=name, kind=kind, label=label, payload=payload, log=str(self.run.logs / f"{name}.log"))
+
+    # -- data ---------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Fetch, check and encode each dataset x encoding once, in turn."""
+        parts = {
+            entry.data_key: entry.planned.specification for entry in reversed(self.entries) if not entry.planned.skip
+        }
+        for name, specification in reversed(parts.items()):
+            entry = self.plan.components[f"dataset {specification.dataset.name}"]
+            folder = self.run.logs / f"prepare-{name}.json"
+            payload = {
+                "dataset": entry.qualified,
+                "choice": specification.dataset.to_json(),
+                "encoding": specification.encoding.to_json(),
+                "data": str(data_folder(self.options.data)),
+                "cache": str(cache_folder(self.options.cache)),
+                "limit": specification.limit,
+                "summary": str(folder),
+            }
+            task = self._task(f"prepare-{name}", "prepare", specification.dataset.name, payload)
+            outcome = self._alone(task)
+            if outcome.how == "interrupted":
+                raise KeyboardInterrupt
+            if outcome.how != "done":
+                if outcome.result.get("handled"):
+                    self.unprepared[name] = outcome.detail
+                else:
+                    self.unprepared[name] = f"dataset {entry.component.name} failed: {outcome.detail}; see {task.log}"
+                if len(self.unprepared) == len(parts):
+                    raise DataError(self.unprepared[name])
+                self.listener.note(self.unprepared[name])
+                continue
+            summary = json.loads(folder.read_text(encoding="utf-8"))
+            folder.unlink()
+            summary["classes"] = list(cast(Dataset, entry.component).classes)
+            self.prepared[name] = summary
+            self.listener.prepared(specification.dataset.name, summary)
+
+    def _alone(self, task: Task) -> Outcome:
+        """Run one task with nothing beside it."""
+        outcomes: list[Outcome] = []
+        self.executor.run(
+            [task], jobs=1, on_message=self._progress_message, on_outcome=lambda _, outcome: outcomes.append(outcome)
+        )
+        return outcomes[0]
+
+    def _progress_message(self, task: Task, message: Message) -> None:
+        if message["event"] == "progress":
+            self.listener.progress(task.label, message["stage"], message["done"], message["total"])
+
+    # -- trials -------------------------------------------------------------------------------------------------
+
+    def _name(self, device: str) -> None:
+        """Give every trial its key and its job, and find those that are finished already."""
+        make_jobs(
+            self.entries,
+            self.plan,
+            self.prepared,
+            environment=self.environment,
+            device=device,
+            threads=self.options.threads,
+            run=self.run,
+        )
+        for entry in self.entries:
+            assert entry.job is not None
+            backend = self.plan.components[f"backend {entry.planned.specification.backend.name}"]
+            skip = entry.planned.skip or refusal(backend, entry.planned.specification, device)
+            if skip:
+                self._end(entry, entry.job.record(Status.SKIPPED, error=_error("Skipped", skip)))
+            elif entry.data_key in self.unprepared:
+                self._end(entry, entry.job.record(Status.FAILED, error=_error("Data", self.unprepared[entry.data_key])))
+            elif not self.options.force:
+                entry.reusable = self.store.finished(entry.job.key)
+
+    def _train(self, device: str) -> None:
+        waiting: dict[str, Entry] = {}
+        reused = [entry for entry in self.entries if entry.reusable and entry.fully_measured()]
+        tasks = []
+        for number, entry in enumerate(self.entries, start=1):
+            if entry.record or entry in reused:
+                continue
+            assert entry.job is not None
+            name = f"trial-{number:03d}-{entry.job.key}"
+            waiting[name] = entry
+            tasks.append(self._task(name, "trial", entry.planned.label, entry.payload()))
+        jobs = self._jobs(len(tasks), device)
+        self.listener.trials(len(self.entries), len(reused), jobs, device, self.run.path)
+        for entry in reused:
+            assert entry.reusable is not None
+            path = self.run.reuse(*entry.reusable)
+            record = read_record(path)
+            assert record is not None
+            entry.path = path
+            self._end(entry, record, written=True)
+        for entry in self.entries:
+            if entry.record and not entry.record.cached:
+                self.listener.trial_finished(entry.record)
+        if tasks:
+            self.executor.run(
+                tasks,
+                jobs=jobs,
+                on_message=lambda task, message: self._trial_message(waiting[task.id], message),
+                on_outcome=lambda task, outcome: self._trial_outcome(waiting[task.id], task, outcome),
+            )
+
+    def _jobs(self, tasks: int, device: str) -> int:
+        if device != "cpu":
+            return 1  # trials that share a GPU time and starve each other
+        return max(1, min(self.options.jobs or usable_cpus() // self.options.threads, max(tasks, 1)))
+
+    def _trial_message(self, entry: Entry, message: Message) -> None:
+        label = entry.planned.label
+        if message["event"] == "forked":
+            self.listener.trial_started(label)
+            self._notify("trial_started", trial=entry.public())
+        elif message["event"] == "epoch":
+            self.listener.epoch(label, message["epoch"], message["epochs"], message["scores"])
+            self._notify("epoch_finished", trial=entry.public(), epoch=message["epoch"], scores=message["scores"])
+
+    def _trial_outcome(self, entry: Entry, task: Task, outcome: Outcome) -> None:
+        assert entry.job is not None
+        if outcome.how == "done":
+            entry.path = Path(str(outcome.result["record"]))
+            record = read_record(entry.path)
+            if record is not None:
+                self._end(entry, record, written=True)
+                self.listener.trial_finished(record)
+                return
+            outcome = Outcome(how="crashed", detail=f"its record {entry.path} cannot be read")
+        statuses = {"timeout": Status.TIMEOUT, "oom": Status.OOM, "interrupted": Status.INTERRUPTED}
+        log = Path(task.log)
+        tail = log.read_text(encoding="utf-8", errors="replace")[-4000:] if log.exists() else ""
+        record = entry.job.record(
+            statuses.get(outcome.how, Status.FAILED),
+            error={**_error(outcome.how, outcome.detail), "traceback": tail or None},
+            timings={"total": outcome.seconds},
+        )
+        self._end(entry, record)
+        self.listener.trial_finished(record)
+
+    def _end(self, entry: Entry, record: Record, *, written: bool = False) -> None:
+        if not written:
+            entry.path = self.run.write(record)
+        entry.record = record
+        if written and record.cached:
+            self.listener.trial_finished(record)
+        self._notify("trial_finished", record=record)
+
+    def _notify(self, hook: str, **arguments: Any) -> None:
+        for sentence in self.registry.notify(hook, **arguments):
+            self.listener.note(sentence)
+
+    # -- timing and reports -------------------------------------------------------------------------------------
+
+    def _time(self, device: str) -> None:
+        """Time the first finished trial of every row, alone on the machine."""
+        metrics = [
+            payload
+            for payload, (item, _) in zip(metric_payload(self.plan), self.plan.metrics, strict=True)
+            if "timing" in cast(Metric, item.component).phases
+        ]
+        if not metrics or not self.options.timing or self._interrupted:
+            return
+        configurations: dict[str, dict[str, Any]] = {}
+        for entry in self.entries:
+            record = entry.record
+            if record and record.status is Status.OK and record.row not in configurations:
+                assert entry.job is not None
+                configurations[record.row] = {
+                    "row": record.row,
+                    "label": record.label.rpartition(" ")[0],
+                    "key": record.key,
+                    "record": str(entry.path),
+                    "frames": entry.job.frames,
+                }
+        if not configurations:
+            return
+        payload = {
+            "configurations": list(configurations.values()),
+            "metrics": metrics,
+            "device": device,
+            "threads": self.options.threads,
+            "path": str(self.run.path / "timings.json"),
+        }
+        task = self._task("timing", "timing", "timing", payload)
+        outcome = self._alone(task)
+        if outcome.how == "done":
+            self.timings = self.run.timings()
+        elif outcome.how != "interrupted":
+            self.listener.note(f"the timing phase failed: {outcome.detail}; see {task.log}")
+
+    def _write_run(self, state: str, error: str | None = None) -> dict[str, Any]:
+        summary = {
+            "schema": 1,
+            "id": self.run.id,
+            "state": state,
+            "harness": harness_version(),
+            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.time() - self.started, 3),
+            "experiment": {
+                "plugins": list(self.plan.experiment.plugins),
+                "settings": {name: list(values) for name, values in self.plan.experiment.settings.items()},
+                "seeds": list(self.plan.experiment.seeds),
+                "recipe": self.plan.experiment.recipe,
+                "limit": self.plan.experiment.limit,
+                "report_inflation": self.plan.experiment.report_inflation,
+            },
+            "environment": self.environment,
+            "trials": [
+                {
+                    "label": entry.planned.label,
+                    "key": entry.job.key if entry.job else None,
+                    "status": str(entry.record.status) if entry.record else None,
+                    "cached": bool(entry.record and entry.record.cached),
+                }
+                for entry in self.entries
+            ],
+            "error": error,
+        }
+        self.run.write_summary(summary)
+        return summary
+
+    def _report(self) -> Finished:
+        from ..comparison.summary import summarise
+        from ..report.plots import write_plots
+        from ..report.tables import write_tables
+
+        records = tuple(entry.record for entry in self.entries if entry.record is not None)
+        summary = summarise(records, self.timings)
+        files = [*write_tables(summary, self.run.path), *write_plots(records, summary, self.run.path / "plots")]
+        code = self._exit_code(records)
+        state = {ExitCode.OK: "finished", ExitCode.INTERRUPTED: "interrupted"}.get(code, "failed")
+        self._notify("run_finished", run=self._write_run(state))
+        return Finished(
+            run=self.run,
+            records=records,
+            timings=self.timings,
+            exit_code=code,
+            files=tuple(files),
+            summary=summary,
+        )
+
+    def _exit_code(self, records: Sequence[Record]) -> ExitCode:
+        statuses = {record.status for record in records}
+        if Status.INTERRUPTED in statuses or self._interrupted:
+            return ExitCode.INTERRUPTED
+        if statuses & {Status.FAILED, Status.TIMEOUT, Status.OOM}:
+            return ExitCode.FAILED
+        if Status.OK not in statuses:
+            return ExitCode.NOTHING_RAN
+        return ExitCode.OK
+
+
+def _error(kind: str, message: str) -> dict[str, Any]:
+    return {"type": kind, "message": message, "traceback": None}

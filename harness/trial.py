@@ -1,0 +1,266 @@
+"""One trial, from its seed to its record."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from .components import Choice, Metric
+from .environment import harness_version
+from .errors import HandledError
+from .records import Record, Status
+from .registry import Registry
+from .specification import Specification
+from .store import pack
+
+if TYPE_CHECKING:
+    import torch
+
+    from .events.prepare import Frames
+
+Report = Callable[..., None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialJob:
+    """All that a process needs to run one trial; JSON throughout.
+
+    ``metrics`` are ``{"name": "entrypoint:name", "parameters": {...}}``. Where ``weights`` names a finished record, nothing
+    is trained: its weights are measured by ``metrics``.
+    """
+
+    specification: Mapping[str, Any]
+    seed: int
+    key: str
+    row: str
+    label: str
+    device: str
+    threads: int
+    frames: str
+    data: Mapping[str, Any]
+    suppliers: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    metrics: Sequence[Mapping[str, Any]]
+    run: str
+    report_inflation: bool = False
+    weights: str | None = None
+
+    def record(self, status: Status, **content: Any) -> Record:
+        """The record of this job with what it is known by filled in."""
+        base: dict[str, Any] = {
+            "key": self.key,
+            "row": self.row,
+            "label": self.label,
+            "seed": self.seed,
+            "attempt": 1,
+            "status": status,
+            "specification": self.specification,
+            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "harness": harness_version(),
+            "suppliers": self.suppliers,
+            "data": self.data,
+            "environment": {**self.environment, "device": self.device, "threads": self.threads},
+        }
+        return Record(**{**base, **content})
+
+
+@dataclass
+class Clock:
+    """Seconds by phase."""
+
+    phases: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.phases[phase] = self.phases.get(phase, 0.0) + time.perf_counter() - started
+
+
+def run_trial(registry: Registry, job: TrialJob, report: Report) -> tuple[Record, bytes | None]:
+    """Train, evaluate and measure; a failure becomes the record's status, never an exception."""
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    clock = Clock()
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            outcome, sentences, arrays = _Trial(registry, job, report, clock).run()
+    except HandledError as error:
+        failure = {"type": type(error).__name__, "message": str(error), "traceback": None}
+        return job.record(Status.FAILED, started=started, error=failure, timings=clock.phases), None
+    except Exception as error:
+        out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        status = Status.OOM if out_of_memory else Status.FAILED
+        message = str(error).splitlines()[0] if str(error) else ""
+        if out_of_memory:
+            batch = Specification.from_json(job.specification).recipe["batch_size"]
+            message = f"out of memory at batch size {batch}; try -o recipe.batch_size={max(1, batch // 2)}"
+        trace = traceback.format_exc()
+        print(trace, flush=True)
+        failure = {"type": type(error).__name__, "message": message, "traceback": trace}
+        return job.record(status, started=started, error=failure, timings=clock.phases), None
+    sentences = [*sentences, *_sentences(caught)]
+    record = job.record(
+        Status.OK, started=started, outcome=outcome, timings=clock.phases, warnings=tuple(dict.fromkeys(sentences))
+    )
+    return record, pack(arrays)
+
+
+def _sentences(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+    return [f"{item.category.__name__}: {' '.join(str(item.message).split())}" for item in caught]
+
+
+class _Trial:
+    """The steps of one trial; holds what they share."""
+
+    def __init__(self, registry: Registry, job: TrialJob, report: Report, clock: Clock) -> None:
+        self.registry = registry
+        self.job = job
+        self.report = report
+        self.clock = clock
+        self.specification = Specification.from_json(job.specification)
+        self.metrics = [
+            (cast(Metric, registry.find(item["name"]).component), Choice.from_json("metric", item))
+            for item in job.metrics
+        ]
+
+    def run(self) -> tuple[dict[str, Any], list[str], dict[str, Any]]:
+        """Outcome, warning sentences and arrays."""
+        _settle(self.job.threads, self.job.device)
+        from .events.prepare import open_split
+        from .events.splits import hold_out
+        from .initialisation import initialise
+        from .model import build
+
+        recipe = self.specification.recipe
+        with self.clock("load"):
+            self.train = open_split(Path(self.job.frames), "train")
+            self.test = open_split(Path(self.job.frames), "test")
+            held = hold_out(
+                self.train.labels, self.train.groups, self.train.recordings, recipe["validation"], self.job.seed
+            )
+            self.train_indices, self.validation_indices, how = held
+        with self.clock("initialise"):
+            shape = tuple(self.train.frames.shape[2:])
+            model = build(self.registry, self.specification, shape, len(self.job.data["classes"]))
+            sentences = list(
+                initialise(model, self.registry, self.specification, self.train, self.train_indices, self.job.seed)
+            )
+            model.to(self.job.device)
+        rows = self._measure(model, "before")
+        if self.job.weights is not None:
+            outcome, arrays = self._saved(model)
+        else:
+            with self.clock("train"):
+                outcome, more = self._train(model)
+                sentences += more
+            arrays = {f"weights/{name}": value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+        outcome["split"] = how
+        rows += self._measure(model, "after", arrays)
+        outcome["predictions"] = hashlib.sha256(arrays["test/predictions"].tobytes()).hexdigest()[:20]
+        outcome["metrics"] = rows
+        return outcome, sentences, arrays
+
+    def _train(self, model: torch.nn.Module) -> tuple[dict[str, Any], list[str]]:
+        from .reload import weights_hash
+        from .training import fit
+
+        epochs = self.specification.recipe["epochs"]
+        fitted = fit(
+            model,
+            self.train,
+            self.train_indices,
+            self.validation_indices,
+            self.specification.recipe,
+            seed=self.job.seed,
+            device=self.job.device,
+            report=lambda epoch, scores: self.report("epoch", epoch=epoch, epochs=epochs, scores=scores),
+            inflation=self.test if self.job.report_inflation else None,
+        )
+        outcome = {
+            "weights": weights_hash(model.state_dict()),
+            "selected_epoch": fitted.selected_epoch,
+            "epochs_trained": fitted.epochs_trained,
+            "refitted": fitted.refitted,
+            "curves": fitted.curves,
+        }
+        return outcome, list(fitted.warnings)
+
+    def _saved(self, model: torch.nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The outcome and the weights of a finished record, loaded into ``model``."""
+        from .reload import load_state
+
+        path = Path(str(self.job.weights))
+        record = Record.from_text(path.read_text(encoding="utf-8"), str(path))
+        state = load_state(path, record)
+        model.load_state_dict(state, strict=True)
+        arrays = {f"weights/{name}": value.cpu().numpy() for name, value in state.items()}
+        return dict(record.outcome), arrays
+
+    def _measure(
+        self, model: torch.nn.Module, phase: str, arrays: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows of every metric that runs in ``phase``; ``arrays`` receives the predictions of the one pass over test."""
+        from .evaluation import evaluate
+        from .model import context
+
+        parts: dict[str, tuple[Frames, Any]] = {
+            "train": (self.train, self.train_indices),
+            "validation": (self.train, self.validation_indices),
+            "test": (self.test, None),
+        }
+        rows: list[dict[str, Any]] = []
+        batch_size = self.specification.recipe["batch_size"]
+        for split, (frames, indices) in parts.items():
+            wanted = [pair for pair in self.metrics if phase in pair[0].phases and split in pair[0].splits]
+            predicts = arrays is not None and split == "test"
+            if not (wanted or predicts) or (indices is not None and len(indices) == 0):
+                continue
+            with self.clock(f"measure {phase} {split}"):
+                evaluation = evaluate(
+                    model,
+                    frames,
+                    indices,
+                    batch_size=batch_size,
+                    device=self.job.device,
+                    context=context(
+                        model,
+                        classes=self.job.data["classes"],
+                        split=split,
+                        phase=phase,
+                        dt_ms=self.specification.encoding.dt,
+                        batch_size=batch_size,
+                        device=self.job.device,
+                    ),
+                    metrics=wanted,
+                )
+            rows += evaluation.metrics
+            if arrays is not None and predicts:
+                for name in ("predictions", "labels", "recordings", "counts"):
+                    arrays[f"test/{name}"] = getattr(evaluation, name)
+        return rows
+
+
+def _settle(threads: int, device: str) -> None:
+    """Pin threads and make every operation that can be deterministic so."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if device.startswith("cuda"):
+        torch.backends.cudnn.benchmark = False
+    # Whatever draws without a generator of its own draws the same in every trial.
+    torch.manual_seed(0)

@@ -1,0 +1,52 @@
+"""Run a metric's observer without letting it disturb anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .components import Choice, Metric, load_reference
+from .observation import Context, Observer, View
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Watched:
+    """A metric's observer at work; after its first error it is left alone and its one row holds the error."""
+
+    def __init__(self, metric: Metric, choice: Choice, model: nn.Module, context: Context | None) -> None:
+        if context is None:
+            raise ValueError("metrics need a context")
+        self.metric = metric
+        self.where = {"metric": metric.name, "phase": context.phase, "split": context.split}
+        self.error: str | None = None
+        self.observer: Observer | None = None
+        with self._caught():
+            self.observer = load_reference(metric.observer)(**choice.values)
+            assert self.observer is not None
+            self.observer.start(model, context)
+
+    @contextmanager
+    def _caught(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # a stranger's code: its row says what happened
+            self.error = f"{type(error).__name__}: {error}"
+
+    def batch(self, view: View) -> None:
+        """Show it one batch."""
+        if self.error is None and self.observer is not None:
+            with self._caught():
+                self.observer.batch(view)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Its figures, or its error, as records hold them."""
+        values: Mapping[str, Any] = {}
+        if self.error is None and self.observer is not None:
+            with self._caught():
+                values = {name: value.to_json() for name, value in self.observer.result().items()}
+        if self.error is not None:
+            return [{**self.where, "name": self.metric.name, "error": self.error}]
+        return [{**self.where, "name": name, **value} for name, value in values.items()]

@@ -1,0 +1,46 @@
+"""Accuracy, per class and as a confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from harness import Context, MetricValue, View
+
+
+class Accuracy:
+    """Counts (label, prediction) pairs; a sample's prediction is the class with the most output spikes, first on a tie."""
+
+    def start(self, model: torch.nn.Module, context: Context) -> None:
+        self.classes = len(context.classes)
+        self.confusion = torch.zeros(self.classes, self.classes, dtype=torch.int64)
+
+    def batch(self, view: View) -> None:
+        outputs = view.outputs if view.mask is None else view.outputs * view.mask[:, :, None]
+        predicted = outputs.sum(1).argmax(1)
+        pairs = (view.labels * self.classes + predicted).cpu()
+        self.confusion += torch.bincount(pairs, minlength=self.classes**2).reshape(self.classes, self.classes)
+
+    def merge(self, other: Accuracy) -> None:
+        self.confusion += other.confusion
+
+    def result(self) -> Mapping[str, MetricValue]:
+        total, right = int(self.confusion.sum()), int(self.confusion.trace())
+        of_class = self.confusion.sum(1)
+        per_class = [
+            float(hit) / float(count) if count else None
+            for hit, count in zip(self.confusion.diagonal(), of_class, strict=True)
+        ]
+        return {
+            "accuracy": MetricValue(
+                value=right / total if total else None,
+                reason="" if total else "no samples",
+                unit="fraction",
+                direction="higher",
+                kind="seeded",
+                title="accuracy",
+                role="quality",
+                arrays={"per_class": per_class, "confusion": self.confusion.tolist()},
+            )
+        }

@@ -1,0 +1,117 @@
+"""Finding, unpacking and downloading shd_train.h5 and shd_test.h5."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import secrets
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.errors import DataError
+from harness.places import cache_folder
+
+SPLITS = ("train", "test")
+FOLDER = "SHD"
+# As tonic 1.7 pins the official archives.
+OFFICIAL_MD5 = {"train": "f3252aeb598ac776c1b526422d90eecb", "test": "1503a5064faa34311c398fb0a1ed0a6f"}
+
+
+def fetch(root: Path, report: Callable[[str, int, int], None]) -> None:
+    """Make both files readable: find them, unpack their archives, or download through tonic.
+
+    Raises :class:`DataError` in one line where the data are missing and cannot be brought, or an archive is damaged.
+    """
+    for number, split in enumerate(SPLITS):
+        if find(root, split) is None:
+            archive = root / FOLDER / f"shd_{split}.h5.zip"
+            if archive.exists():
+                report(f"unpacking {archive.name}", number, len(SPLITS))
+                _unpack(archive, split)
+            else:
+                report(f"downloading {archive.name}", number, len(SPLITS))
+                _download(root, split)
+    report("data found", len(SPLITS), len(SPLITS))
+
+
+def find(root: Path, split: str) -> Path | None:
+    """The HDF5 file of ``split``, below ``root`` or unpacked to the cache; None where there is none."""
+    placed = root / FOLDER / f"shd_{split}.h5"
+    if placed.exists():
+        return placed
+    archive = root / FOLDER / f"shd_{split}.h5.zip"
+    if archive.exists():
+        unpacked = _elsewhere(archive, split)
+        if unpacked.exists():
+            return unpacked
+    return None
+
+
+def archive_notes(root: Path, split: str) -> list[str]:
+    """What the archive's checksum says, where an archive lies beside the data."""
+    archive = root / FOLDER / f"shd_{split}.h5.zip"
+    if not archive.exists():
+        return []
+    with archive.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found == OFFICIAL_MD5[split]:
+        return []
+    return [f"{archive.name} is not the official archive (md5 {found}); accuracies are not SHD's"]
+
+
+def _elsewhere(archive: Path, split: str) -> Path:
+    """Where an archive in a folder that cannot be written is unpacked to; named by what the archive is."""
+    state = archive.stat()
+    name = hashlib.sha256(f"{archive.resolve()} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:16]
+    return cache_folder() / "unpacked" / name / f"shd_{split}.h5"
+
+
+def _unpack(archive: Path, split: str) -> None:
+    """Beside the archive, or in the cache where its folder cannot be written."""
+    beside = archive.with_name(f"shd_{split}.h5")
+    try:
+        _unpack_to(archive, beside)
+    except PermissionError:
+        _unpack_to(archive, _elsewhere(archive, split))
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise DataError(f"{archive}: cannot be unpacked: {error.strerror or error}") from None
+        _unpack_to(archive, _elsewhere(archive, split))
+
+
+def _unpack_to(archive: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("wb") as out, zipfile.ZipFile(archive) as zipped:
+            inside = [item for item in zipped.namelist() if Path(item).name == target.name]
+            if not inside:
+                raise DataError(f"{archive}: holds no {target.name}; replace it by the official archive")
+            with zipped.open(inside[0]) as packed:
+                shutil.copyfileobj(packed, out, 1 << 20)
+        temporary.replace(target)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{archive}: damaged ({error}); remove it and fetch it again") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _download(root: Path, split: str) -> None:
+    try:
+        from tonic.datasets import SHD
+
+        # tonic prints a progress bar to standard error and its own messages to standard output.
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            SHD(save_to=str(root), train=split == "train")
+    except Exception as error:  # urllib, ssl, checksum and file errors alike end in the same advice
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"SHD {split} data not found: looked for {root / FOLDER / f'shd_{split}.h5'} and .h5.zip, and it could not be "
+            f"downloaded ({cause}); place the archive there, or name the folder that holds {FOLDER}/ with --data DIR, or "
+            f"use the generated twin shd-synthetic"
+        ) from None

@@ -1,0 +1,52 @@
+"""Generated twins of real datasets: always labelled synthetic, small by default, any size on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness import Dataset, Encoding, Parameter, hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+SHD_SYNTHETIC = Dataset(
+    name="shd-synthetic",
+    summary="generated twin of SHD: moving formants, 12 speakers, two of them in the test set alone",
+    sensor_size=(700, 1, 1),
+    classes=tuple(f"{language}-{digit}" for language in ("rise", "fall") for digit in range(10)),
+    source="harness_synthetic.formants:source",
+    encodings={
+        "default": Encoding(crop=700, dt=10, factor=5),
+        "tutorial": Encoding(crop=700, dt=10, factor=5, tonic_window=1),
+    },
+    defaults={"network": "mlp", "neuron": "lif"},
+    presets={
+        "tutorial": {
+            "recipe.epochs": 3,
+            "recipe.batch_size": 128,
+            "recipe.learning_rate": 0.001,
+            "recipe.init": "torch",
+        }
+    },
+    parameters=(
+        Parameter(name="train", default=400, kind="int", minimum=20, summary="training recordings; SHD has 8156"),
+        Parameter(name="test", default=200, kind="int", minimum=20, summary="test recordings; SHD has 2264"),
+        Parameter(name="seed", default=0, kind="int", minimum=0, summary="what everything is drawn from"),
+        Parameter(name="noise", default=0.25, kind="float", minimum=0, maximum=0.9, summary="share of stray events"),
+    ),
+    synthetic=True,
+    licence="generated; no rights reserved",
+)
+
+
+@hookimpl
+def register_datasets(register: Callable[[Dataset], None]) -> None:
+    register(SHD_SYNTHETIC)
+
+
+@hookimpl
+def register_commands(cli: click.Group) -> None:
+    from .commands import add
+
+    add(cli)

@@ -1,0 +1,28 @@
+"""Places that every test may use: no test touches the user's own cache or results, none reaches the network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path, monkeypatch):
+    """Data, cache and results below the test's own folder."""
+    for name in ("DATA", "CACHE", "RESULTS"):
+        monkeypatch.setenv(f"HARNESS_{name}", str(tmp_path / name.lower()))
+    monkeypatch.delenv("HARNESS_PLUGINS", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real recordings, or a skip that says why."""
+    folder = Path(os.environ.get("HARNESS_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings: {folder} is absent (set HARNESS_TEST_DATA)")
+    return folder

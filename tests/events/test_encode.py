@@ -1,0 +1,202 @@
+"""Events to frames, against a counter that visits every event, and against tonic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness import Bulk, Encoding
+from harness.errors import DataError, UsageError
+from harness.events.encode import encode, encode_bulk, sample_shape
+
+EVENT = np.dtype([("t", np.int64), ("x", np.int64), ("y", np.int64), ("p", np.int64)])
+
+
+def make(rows):
+    events = np.array(sorted(rows), dtype=EVENT) if rows else np.zeros(0, dtype=EVENT)
+    return events
+
+
+def brute(events, encoding, sensor):
+    """Frames and dropped events, one event at a time."""
+    _, height, polarities = sensor
+    dt, f = encoding.microseconds(encoding.dt), encoding.factor
+    crop = None if encoding.crop is None else encoding.microseconds(encoding.crop)
+    window = None if encoding.slice is None else encoding.microseconds(encoding.slice)
+    end = min(max(events["t"], default=-1) + 1, crop if crop is not None else 2**62)
+    if window:
+        slices, steps = end // window, window // dt
+    else:
+        slices, steps = 1, crop // dt if crop is not None else -(-end // dt)
+    frames = np.zeros((slices, steps, *sample_shape(encoding, sensor)), dtype=np.int64)
+    kept = 0
+    for t, x, y, p in events.tolist():
+        if crop is not None and t >= crop:
+            continue
+        index, inside = divmod(t, window) if window else (0, t)
+        if index >= slices:
+            continue
+        channel = 0 if encoding.polarity == "merge" or polarities == 1 else p
+        place = (x // f,) if height == 1 and polarities == 1 else (channel, y // f, x // f)
+        frames[(index, inside // dt, *place)] += 1
+        kept += 1
+    return frames, kept
+
+
+encodings = st.sampled_from(
+    [
+        Encoding(crop=10, dt=1),
+        Encoding(crop=10, dt=2, factor=2),
+        Encoding(crop=10, slice=4, dt=2, factor=4, polarity="merge"),
+        Encoding(slice=3, dt=0.5),
+        Encoding(dt=3, polarity="merge"),
+    ]
+)
+
+
+@st.composite
+def recordings(draw, sensor, most=60):
+    width, height, polarities = sensor
+    row = st.tuples(
+        # Times on and beside the edges of bins, slices and the crop.
+        st.one_of(
+            st.integers(0, 14_000),
+            st.integers(0, 28).map(lambda k: k * 500),
+            st.integers(1, 28).map(lambda k: k * 500 - 1),
+        ),
+        st.integers(0, width - 1),
+        st.integers(0, height - 1),
+        st.integers(0, polarities - 1),
+    )
+    return make(draw(st.lists(row, max_size=most)))
+
+
+@pytest.mark.parametrize("sensor", [(8, 1, 1), (8, 4, 2), (8, 4, 1)])
+@given(data=st.data(), encoding=encodings)
+@settings(max_examples=60, deadline=None)
+def test_every_event_is_counted_where_it_belongs(sensor, data, encoding):
+    events = data.draw(recordings(sensor))
+    encoded = encode(events, encoding, sensor)
+    frames, kept = brute(events, encoding, sensor)
+    np.testing.assert_array_equal(encoded.frames, frames)
+    assert kept + encoded.dropped["cropped"] + encoded.dropped["incomplete"] == len(events)
+
+
+@given(data=st.data(), encoding=encodings)
+@settings(max_examples=40, deadline=None)
+def test_many_at_once_are_each_as_alone(data, encoding):
+    sensor = (8, 4, 2)
+    several = data.draw(st.lists(recordings(sensor, most=20), min_size=1, max_size=5))
+    together = np.concatenate(several)
+    bulk = Bulk(
+        t=together["t"],
+        x=together["x"].astype(np.uint16),
+        y=together["y"],
+        p=together["p"],
+        offsets=np.cumsum([0, *map(len, several)]),
+    )
+    encoded = encode_bulk(bulk, encoding, sensor)
+    for index, events in enumerate(several):
+        alone = encode(events, encoding, sensor).frames
+        own = encoded.frames[encoded.recordings == index]
+        np.testing.assert_array_equal(own[:, : alone.shape[1]], alone)
+        assert not own[:, alone.shape[1] :].any()
+        if encoded.lengths is not None:
+            assert encoded.lengths[index] == alone.shape[1]
+
+
+@pytest.mark.parametrize(("count", "dtype"), [(255, np.uint8), (256, np.uint16), (70_000, np.uint32)])
+def test_counts_are_promoted_never_saturated(count, dtype):
+    events = make([(5, 3, 0, 0)] * count)
+    encoded = encode(events, Encoding(crop=1, dt=1), (8, 1, 1))
+    assert encoded.frames.dtype == dtype
+    assert encoded.frames[0, 0, 3] == count
+
+
+def test_what_the_crop_leaves_out_widens_nothing():
+    events = make([(5, 3, 0, 0)] + [(2000, 3, 0, 0)] * 300)
+    encoded = encode(events, Encoding(crop=1, dt=1), (8, 1, 1))
+    assert encoded.frames.dtype == np.uint8
+    assert encoded.dropped["cropped"] == 300
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ((0, 8, 0, 0), "x = 8"),
+        ((0, -1, 0, 0), "x = -1"),
+        ((0, 0, 4, 0), "y = 4"),
+        ((0, 0, 0, 2), "p = 2"),
+        ((-1, 0, 0, 0), "t = -1"),
+    ],
+)
+def test_an_event_that_cannot_be_is_named(row, message):
+    with pytest.raises(DataError, match=f"recording 0: an event at {message}"):
+        encode(make([row]), Encoding(crop=1, dt=1), (8, 4, 2))
+
+
+def test_a_factor_that_does_not_divide_is_named():
+    with pytest.raises(UsageError, match="factor: 3 does not divide the sensor of 8 x 1"):
+        sample_shape(Encoding(crop=1, dt=1, factor=3), (8, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dt": 0.0001}, {"dt": 3, "crop": 10}, {"dt": 0}, {"tonic_window": 0.7, "dt": 1, "crop": 10}]
+)
+def test_an_encoding_that_cannot_be_meant_is_refused(wrong):
+    with pytest.raises(UsageError, match="encoding"):
+        Encoding(**wrong)
+
+
+def tonic_frames(events, crop_ms, steps, per_step):
+    """The tutorial's transforms at window 1 ms: crop, ToFrame, pad to the crop, sum bins and channels by 5."""
+    import tonic
+
+    sensor = (700, 1, 1)
+    cropped = tonic.transforms.CropTime(max=crop_ms * 1000)(events)
+    frames = tonic.transforms.ToFrame(sensor_size=sensor, time_window=1000)(cropped.copy())[:, 0]
+    padded = np.zeros((steps * per_step, 700), dtype=np.int64)
+    length = min(len(frames), len(padded))
+    padded[:length] = frames[:length]
+    return padded.reshape(steps, per_step, 140, 5).sum((1, 3))
+
+
+@given(
+    st.lists(
+        st.tuples(st.one_of(st.integers(0, 60_000), st.integers(0, 60).map(lambda k: k * 1000)), st.integers(0, 699)),
+        min_size=1,
+        max_size=200,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_the_tutorials_encoding_equals_tonic(rows):
+    events = np.array(sorted((t, x, 0) for t, x in rows), dtype=[("t", int), ("x", int), ("p", int)])
+    encoding = Encoding(crop=50, dt=10, factor=5, tonic_window=1)
+    if not (events["t"] <= 50_000).any():
+        return  # tonic fails on a recording without events
+    ours = encode(events, encoding, (700, 1, 1)).frames[0]
+    np.testing.assert_array_equal(ours, tonic_frames(events, 50, 5, 10))
+
+
+def test_the_tutorials_encoding_equals_tonic_on_real_clips(real_data):
+    """A gesture clip in 1 s slices of 100 ms frames, at half resolution, both polarities."""
+    import tonic
+
+    for path in sorted((real_data / "dvs128-gesture").glob("*.npz"))[:3]:
+        with np.load(path, allow_pickle=False) as clip:
+            events = np.zeros(len(clip["t"]), dtype=[("x", int), ("y", int), ("p", int), ("t", int)])
+            for name in ("x", "y", "p", "t"):
+                events[name] = clip[name]
+        ours = encode(events, Encoding(slice=1000, dt=100, factor=2, tonic_window=100), (128, 128, 2))
+        halved = events.copy()
+        halved["x"] //= 2
+        halved["y"] //= 2
+        slices = tonic.slicers.SliceByTime(time_window=1e6).slice(halved, 0)[0]
+        to_frame = tonic.transforms.ToFrame(sensor_size=(64, 64, 2), time_window=1e5)
+        assert len(slices) == len(ours.frames)
+        for mine, theirs in zip(ours.frames, slices, strict=True):
+            frames = to_frame(theirs)
+            np.testing.assert_array_equal(mine[: len(frames)], frames)
+            assert not mine[len(frames) :].any()

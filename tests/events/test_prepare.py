@@ -1,0 +1,223 @@
+"""The frame cache: built once, checked, rebuilt when damaged, shared by processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import Dataset, Encoding, Registry
+from harness.errors import DataError
+from harness.events.prepare import cache_entries, clear, open_split, prepare
+
+CALLS = []
+
+
+class Plain:
+    """The least that a source may be: a length and items."""
+
+    def __init__(self, split, labels=(0, 1, 0, 1, 1, 0)):
+        CALLS.append(split)
+        self.items = [(self.events(index + 100 * (split == "test")), label) for index, label in enumerate(labels)]
+
+    @staticmethod
+    def events(index):
+        random = np.random.default_rng(index)
+        events = np.zeros(50, dtype=[("t", int), ("x", int)])
+        events["t"] = np.sort(random.integers(0, 20_000, 50))
+        events["x"] = random.integers(0, 10, 50)
+        return events
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, index):
+        return self.items[index]
+
+
+def source(root, split):
+    return Plain(split)
+
+
+def wrong_labels(root, split):
+    return Plain(split, (0, 2))
+
+
+def empty(root, split):
+    return Plain(split, ())
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.setitem(sys.modules, "prepared_sources", sys.modules[__name__])
+    CALLS.clear()
+
+
+def dataset(attribute="source", **given):
+    values = {"encodings": {"default": Encoding(crop=20, dt=2)}, "sensor_size": (10, 1, 1), **given}
+    return Dataset(name="toy", summary="s", classes=("a", "b"), source=f"prepared_sources:{attribute}", **values)
+
+
+def run(cache, made=None, encoding=None, limit=None):
+    made = made or dataset()
+    return prepare(
+        made,
+        made.choose(),
+        encoding or made.encodings["default"],
+        data=cache / "data",
+        cache=cache,
+        limit=limit,
+        report=lambda stage, done, total: None,
+    )
+
+
+def test_a_plain_sequence_is_a_source(tmp_path):
+    summary = run(tmp_path)
+    assert summary["built"]
+    assert summary["splits"]["train"] | {} == {
+        "recordings": 6,
+        "samples": 6,
+        "events": 300,
+        "kept": 300,
+        "cropped": 0,
+        "incomplete": 0,
+        "incomplete_slices": 0,
+        "groups": None,
+    }
+    frames = open_split(Path(summary["path"]), "train")
+    assert frames.frames.shape == (6, 10, 10)
+    assert frames.frames.sum() == 300
+    assert frames.labels.tolist() == [0, 1, 0, 1, 1, 0]
+    assert json.loads(json.dumps(summary)) == summary
+
+
+def test_what_is_there_is_found_again(tmp_path):
+    first, second = run(tmp_path), run(tmp_path)
+    assert (first["built"], second["built"]) == (True, False)
+    assert first["path"] == second["path"]
+    assert first["fingerprint"] == second["fingerprint"]
+
+
+def test_another_encoding_or_limit_is_another_entry(tmp_path):
+    paths = {
+        run(tmp_path)["path"],
+        run(tmp_path, encoding=Encoding(crop=20, dt=1))["path"],
+        run(tmp_path, limit=4)["path"],
+    }
+    assert len(paths) == 3
+    assert len(cache_entries(tmp_path)) == 3
+    clear(tmp_path)
+    assert cache_entries(tmp_path) == []
+
+
+def test_a_limit_takes_classes_in_turn_and_the_same_recordings_every_time(tmp_path):
+    first = open_split(Path(run(tmp_path / "a", limit=4)["path"]), "train")
+    second = open_split(Path(run(tmp_path / "b", limit=4)["path"]), "train")
+    assert sorted(first.labels.tolist()) == [0, 0, 1, 1]
+    np.testing.assert_array_equal(first.frames, second.frames)
+
+
+@pytest.mark.parametrize("file", ["frames.bin", "labels.npy", "manifest.json"])
+def test_damage_is_noticed_and_mended(tmp_path, file):
+    summary = run(tmp_path)
+    whole = np.array(open_split(Path(summary["path"]), "train").frames)
+    path = Path(summary["path"]) / "train" / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    again = run(tmp_path)
+    assert again["built"]
+    assert any("damaged" in note for note in again["notes"])
+    np.testing.assert_array_equal(open_split(Path(again["path"]), "train").frames, whole)
+
+
+def test_truncated_frames_are_refused_on_opening(tmp_path):
+    path = Path(run(tmp_path)["path"])
+    file = path / "train" / "frames.bin"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"frames\.bin: 599 bytes where"):
+        open_split(path, "train")
+
+
+def test_an_interrupted_build_keeps_what_was_whole(tmp_path):
+    class Stop(Exception):
+        pass
+
+    made = dataset()
+
+    def report(stage, done, total):
+        if stage == "encoding test":
+            raise Stop
+
+    with pytest.raises(Stop):
+        prepare(
+            made, made.choose(), made.encodings["default"], data=tmp_path, cache=tmp_path, limit=None, report=report
+        )
+    (entry,) = cache_entries(tmp_path)
+    assert sorted(path.name for path in entry.path.iterdir()) == ["train"]
+    written = (entry.path / "train" / "manifest.json").stat().st_mtime_ns
+    assert run(tmp_path)["built"]
+    assert (entry.path / "train" / "manifest.json").stat().st_mtime_ns == written
+
+
+def test_recordings_of_their_own_length_are_padded_and_their_lengths_kept(tmp_path):
+    summary = run(tmp_path, encoding=Encoding(dt=1))
+    frames = open_split(Path(summary["path"]), "train")
+    assert frames.lengths is not None
+    assert frames.frames.shape[1] == frames.lengths.max() == summary["steps"]
+    for index, length in enumerate(frames.lengths):
+        assert frames.frames[index, length - 1].any()
+        assert not frames.frames[index, length:].any()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [("wrong_labels", "recording 1 has label 2; there are 2 classes"), ("empty", "train split holds no recordings")],
+)
+def test_bad_data_is_one_line(tmp_path, attribute, message):
+    with pytest.raises(DataError, match=message):
+        run(tmp_path, dataset(attribute))
+
+
+def test_events_outside_the_sensor_name_dataset_and_split(tmp_path):
+    with pytest.raises(DataError, match=r"toy train, recordings 0 to 5: .*outside the sensor"):
+        run(tmp_path, dataset(sensor_size=(5, 1, 1)))
+
+
+BUILDER = """
+import sys
+from pathlib import Path
+from harness import Registry
+from harness.events.prepare import prepare
+made = Registry.discover().find("shd-synthetic").component
+summary = prepare(made, made.choose(train=60, test=20), made.encodings["default"], data=Path("x"), cache=Path(sys.argv[1]),
+                  limit=None, report=lambda *_: None)
+print(summary["built"], summary["path"])
+"""
+
+
+def test_two_processes_build_one_entry(tmp_path):
+    builders = [
+        subprocess.Popen([sys.executable, "-c", BUILDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    answers = [builder.communicate()[0].split() for builder in builders]
+    assert sorted(answer[0] for answer in answers) == ["False", "False", "True"]
+    assert len({answer[1] for answer in answers}) == 1
+    made = Registry.discover().find("shd-synthetic").component
+    alone = prepare(
+        made,
+        made.choose(train=60, test=20),
+        made.encodings["default"],
+        data=tmp_path,
+        cache=tmp_path / "alone",
+        limit=None,
+        report=lambda *_: None,
+    )
+    np.testing.assert_array_equal(
+        open_split(Path(answers[0][1]), "train").frames, open_split(Path(alone["path"]), "train").frames
+    )

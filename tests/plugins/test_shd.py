@@ -1,0 +1,199 @@
+"""SHD: the bulk reader against tonic's, and every way in which the data can be wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from harness_shd.files import fetch, find
+from harness_shd.source import source
+from harness_synthetic.files import write_shd
+
+from harness.errors import DataError
+
+
+def silent(stage, done, total):
+    """A report that nobody reads."""
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    """Generated recordings in SHD's own layout."""
+    folder = tmp_path_factory.mktemp("shd")
+    write_shd(folder, train=40, test=20, seed=3, noise=0.2)
+    return folder
+
+
+@pytest.fixture
+def copy(layout, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(layout, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def real(real_data, tmp_path_factory):
+    """The real recordings, unpacked where tests may write, with the archives that tonic wants beside them."""
+    folder = tmp_path_factory.mktemp("real")
+    (folder / "SHD").mkdir()
+    for archive in (real_data / "heidelberg-spikes" / "SHD").glob("*.zip"):
+        shutil.copy(archive, folder / "SHD")
+    fetch(folder, silent)
+    return folder
+
+
+def against_tonic(root, split, count):
+    import tonic
+
+    ours, theirs = source(root, split), tonic.datasets.SHD(str(root), train=split == "train")
+    assert len(ours) == len(theirs)
+    bulk = ours.bulk(0, count)
+    for index in range(count):
+        events, label = theirs[index]
+        mine, own_label = ours[index]
+        assert own_label == label
+        for name in ("t", "x", "p"):
+            np.testing.assert_array_equal(mine[name], events[name])
+        part = slice(bulk.offsets[index], bulk.offsets[index + 1])
+        np.testing.assert_array_equal(bulk.t[part], events["t"])
+        np.testing.assert_array_equal(bulk.x[part], events["x"])
+    assert ours.groups == [str(speaker) for speaker in theirs.speaker]
+
+
+def test_both_readers_equal_tonics_on_generated_files(copy):
+    for split, count in (("train", 40), ("test", 20)):
+        (copy / "SHD" / f"shd_{split}.h5.zip").touch()  # tonic asks for the archive beside the data
+        against_tonic(copy, split, count)
+
+
+def test_both_readers_equal_tonics_on_every_real_recording(real):
+    against_tonic(real, "train", 1000)
+    against_tonic(real, "test", 300)
+
+
+def test_real_recordings_are_noted_as_unofficial(real):
+    notes = source(real, "train").notes
+    assert any("not the official archive" in note for note in notes)
+    assert any("holds 1000 recordings; the official file holds 8156" in note for note in notes)
+
+
+def test_generated_files_are_known_as_synthetic(layout):
+    found = source(layout, "test")
+    assert found.synthetic
+    assert set(found.groups) == {"4", "5"}
+    assert not set(found.groups) & set(source(layout, "train").groups)
+
+
+def test_the_fingerprint_follows_the_events(layout, copy):
+    assert source(layout, "train").fingerprint == source(copy, "train").fingerprint
+    with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
+        units = file["spikes/units"][0]
+        units[0] = (units[0] + 1) % 700
+        file["spikes/units"][0] = units
+    assert source(layout, "train").fingerprint != source(copy, "train").fingerprint
+
+
+def zipped(folder):
+    for path in list((folder / "SHD").glob("*.h5")):
+        with zipfile.ZipFile(f"{path}.zip", "w") as archive:
+            archive.write(path, path.name)
+        path.unlink()
+
+
+def test_archives_are_unpacked_beside_themselves(copy):
+    zipped(copy)
+    fetch(copy, silent)
+    assert find(copy, "train") == copy / "SHD" / "shd_train.h5"
+    assert len(source(copy, "train")) == 40
+
+
+def test_archives_in_a_folder_that_cannot_be_written_are_unpacked_to_the_cache(copy, places, monkeypatch):
+    zipped(copy)
+    opened = Path.open
+
+    def refused(path, mode="r", *arguments, **named):
+        # The tests may run as root, whom no permission stops.
+        if "w" in mode and path.parent == copy / "SHD":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, mode, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refused)
+    fetch(copy, silent)
+    assert (places / "cache") in find(copy, "train").parents
+    assert len(source(copy, "test")) == 20
+
+
+@pytest.mark.skipif(os.environ.get("HTTPS_PROXY") is not None, reason="a proxy may answer for the download")
+def test_missing_data_is_one_line_with_three_ways_on(tmp_path, monkeypatch):
+    def refused(*arguments, **named):
+        raise OSError("no network here")
+
+    monkeypatch.setattr("urllib.request.urlopen", refused)
+    with pytest.raises(DataError) as error:
+        fetch(tmp_path, silent)
+    text = str(error.value)
+    assert "\n" not in text
+    for part in (
+        str(tmp_path / "SHD" / "shd_train.h5"),
+        "place the archive",
+        "--data DIR",
+        "shd-synthetic",
+        "no network",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("keep", [0, 100, 5000])
+def test_a_truncated_archive_is_named(copy, keep):
+    zipped(copy)
+    archive = copy / "SHD" / "shd_train.h5.zip"
+    archive.write_bytes(archive.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"shd_train\.h5\.zip: damaged .*fetch it again"):
+        fetch(copy, silent)
+    assert not list((copy / "SHD").glob("*.tmp"))
+
+
+def test_a_foreign_archive_is_named(copy):
+    zipped(copy)
+    with zipfile.ZipFile(copy / "SHD" / "shd_train.h5.zip", "w") as archive:
+        archive.writestr("other.txt", "x")
+    with pytest.raises(DataError, match=r"holds no shd_train\.h5"):
+        fetch(copy, silent)
+
+
+@pytest.mark.parametrize("keep", [0, 2000, 0.5])
+def test_a_truncated_file_is_named(copy, keep):
+    path = copy / "SHD" / "shd_train.h5"
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * keep) if isinstance(keep, float) else keep])
+    with pytest.raises(DataError, match=r"shd_train\.h5: not an SHD file, or a truncated one"):
+        source(copy, "train")
+
+
+@pytest.mark.parametrize("name", ["spikes/times", "spikes/units", "labels", "extra/speaker"])
+def test_a_file_without_a_part_is_named(copy, name):
+    with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
+        del file[name]
+    with pytest.raises(DataError, match="not an SHD file"):
+        source(copy, "train")
+
+
+def test_parts_that_differ_in_number_are_named(copy):
+    with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
+        labels = file["labels"][:-1]
+        del file["labels"]
+        file["labels"] = labels
+    with pytest.raises(DataError, match=r"differ in number: \[39, 40\]"):
+        source(copy, "train")
+
+
+def test_a_recording_with_more_times_than_units_is_named(copy):
+    with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
+        file["spikes/times"][7] = file["spikes/times"][7][:-1]
+    with pytest.raises(DataError, match="more times than units, or fewer"):
+        source(copy, "train").bulk(0, 10)

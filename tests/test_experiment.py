@@ -1,0 +1,85 @@
+"""Experiments: the same words from TOML and the command line, strictly parsed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UsageError
+from harness.experiment import parse_seeds, parse_setting, read_toml
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lif.tau_mem=5", ("lif.tau_mem", ["5"])),
+        ("lif.tau_mem=2,5,10", ("lif.tau_mem", ["2", "5", "10"])),
+        ("mlp.hidden=[64,64]", ("mlp.hidden", ["[64,64]"])),
+        ("mlp.hidden=[64,64],[128]", ("mlp.hidden", ["[64,64]", "[128]"])),
+        (" a.b = 1 , 2 ", ("a.b", ["1", "2"])),
+    ],
+)
+def test_commas_outside_brackets_sweep(text, expected):
+    assert parse_setting(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a", "=1", "a.b=", "a.b=1,,2", "a.b=[1", "a.b=1]", "a.b=,"])
+def test_a_malformed_setting_is_one_line(text):
+    with pytest.raises(UsageError) as error:
+        parse_setting(text)
+    assert "\n" not in str(error.value)
+
+
+@given(st.integers(min_value=1, max_value=50))
+def test_a_number_of_seeds_counts_from_zero(count):
+    assert parse_seeds(count) == parse_seeds(str(count)) == tuple(range(count))
+
+
+def test_listed_seeds_are_those():
+    assert parse_seeds("0,3,7") == parse_seeds([0, 3, 7]) == (0, 3, 7)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, "x", "1,x", [], [1, 1], [-1], [True], ["a"]])
+def test_wrong_seeds_are_refused(wrong):
+    with pytest.raises(UsageError, match="seeds"):
+        parse_seeds(wrong)
+
+
+def test_a_file_says_what_the_command_line_says(tmp_path):
+    path = tmp_path / "experiment.toml"
+    path.write_text(
+        'plugins = ["toy", "lif"]\nseeds = 3\nepochs = 2\n[set]\nlif.threshold = 1.5\n[sweep]\n"lif.tau_mem" = [2, 5]\n'
+    )
+    assert read_toml(path) == {
+        "plugins": ["toy", "lif"],
+        "seeds": 3,
+        "epochs": 2,
+        "settings": {"lif.threshold": [1.5], "lif.tau_mem": [2, 5]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sedes = 3", "unknown key 'sedes' .did you mean 'seeds'"),
+        ("plugins = [", "not TOML"),
+        ("seeds = true", "seeds = True is not int or list"),
+        ("epochs = 1.5", "epochs = 1.5 is not int"),
+        ("set = 3", "set must be a table"),
+        ("[sweep]\na.b = 3", "must be a list"),
+        ("[sweep]\na.b = []", "must be a list"),
+        ("[set]\na.b = 3\n[sweep]\na.b = [1]", r"stands in \[set\] and in \[sweep\]"),
+    ],
+)
+def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, text, message):
+    path = tmp_path / "experiment.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message) as error:
+        read_toml(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    with pytest.raises(UsageError, match=r"none\.toml: No such file"):
+        read_toml(tmp_path / "none.toml")

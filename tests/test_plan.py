@@ -1,0 +1,159 @@
+"""From experiments to trials: defaults, presets, sweeps, refusals."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from harness import Registry
+from harness.errors import UsageError
+from harness.experiment import Experiment
+from harness.plan import make_plan
+
+PLUGIN = """
+from harness import Backend, Dataset, Encoding, Metric, Network, Neuron, Parameter, hookimpl
+
+TAU = Parameter(name="tau", default=2.0, kind="float", above=0, summary="a time constant")
+SIZE = Parameter(name="size", default=1.0, kind="float", above=0, summary="a size")
+
+def none(): return None
+def gone(): return "its library is missing"
+def refuses(neuron, recurrent, device):
+    return "slow computes no tau above 5" if neuron.values.get("tau", 0) > 5 else None
+
+@hookimpl
+def register_datasets(register):
+    for name, defaults in (("toy", {"network": "flat", "neuron": "leaky", "leaky.size": 3.0}), ("bare", {})):
+        register(Dataset(name=name, summary="s", sensor_size=(10, 1, 1), classes=("a", "b"), source="m:source",
+            encodings={"default": Encoding(crop=100), "fine": Encoding(crop=100, dt=1)}, defaults=defaults,
+            presets={"paper": {"recipe.epochs": 3, "recipe.batch_size": 128}}))
+
+@hookimpl
+def register_networks(register):
+    register(Network(name="flat", summary="s", build="m:build"))
+
+@hookimpl
+def register_neurons(register):
+    register(Neuron(name="leaky", summary="s", parameters=(TAU, SIZE), presets={"paper": {"tau": 9.0}}))
+    register(Neuron(name="plain", summary="s", parameters=(SIZE,)))
+
+@hookimpl
+def register_backends(register):
+    register(Backend(name="slow", summary="s", layer="m:layer", neurons=("leaky", "plain")))
+    register(Backend(name="quick", summary="s", layer="m:layer", neurons=("leaky",), speed=9.0, refuses="planned:refuses"))
+    register(Backend(name="best", summary="s", layer="m:layer", neurons=("leaky",), speed=99.0, available="planned:gone"))
+
+@hookimpl
+def register_metrics(register):
+    register(Metric(name="score", summary="s", observer="m:observer", parameters=(SIZE,)))
+    register(Metric(name="costly", summary="s", observer="m:observer", on=False))
+"""
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    (tmp_path / "planned.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry.discover(points=[EntryPoint("planned", "planned", "harness")])
+
+    def make(plugins, device="cpu", **given):
+        return make_plan(Experiment(plugins=tuple(plugins.split(",")), **given), registry, device)
+
+    yield make
+    sys.modules.pop("planned", None)
+
+
+def names(plan):
+    return [
+        (t.specification.dataset.name, t.specification.neuron.name, t.specification.backend.name) for t in plan.trials
+    ]
+
+
+def test_a_kind_not_named_takes_its_default(plan):
+    made = plan("toy")
+    assert names(made) == [("toy", "leaky", "quick")]
+    assert made.trials[0].specification.network.name == "flat"
+    assert [choice.name for _, choice in made.metrics] == ["score"]
+
+
+def test_the_datasets_fragment_sets_a_neurons_value_and_the_user_wins(plan):
+    assert plan("toy").trials[0].specification.neuron["size"] == 3.0
+    assert plan("toy", settings={"leaky.size": ["4"]}).trials[0].specification.neuron["size"] == 4.0
+
+
+def test_several_of_a_kind_multiply_and_seeds_too(plan):
+    made = plan("toy,leaky,plain,slow", seeds=(0, 1))
+    assert names(made) == [("toy", n, "slow") for n in ("leaky", "leaky", "plain", "plain")]
+    assert [trial.seed for trial in made.trials] == [0, 1, 0, 1]
+
+
+def test_a_sweep_multiplies_only_what_it_concerns(plan):
+    made = plan("toy,leaky,plain,slow", settings={"leaky.tau": ["2", "4"], "recipe.epochs": [1, 2]})
+    swept = [(t.specification.neuron.values.get("tau"), t.specification.recipe["epochs"]) for t in made.trials]
+    assert swept == [(2.0, 1), (2.0, 2), (4.0, 1), (4.0, 2), (None, 1), (None, 2)]
+    assert [trial.label for trial in made.trials][:2] == ["toy leaky tau=2 epochs=1 s0", "toy leaky tau=2 epochs=2 s0"]
+
+
+def test_a_path_that_names_a_kind_reaches_all_that_have_the_parameter(plan):
+    made = plan("toy,leaky,plain,slow", settings={"neuron.size": ["7"], "leaky.size": ["8"]})
+    assert [trial.specification.neuron["size"] for trial in made.trials] == [8.0, 7.0]
+
+
+def test_an_encoding_is_chosen_by_name_and_changed_by_parameter(plan):
+    made = plan("toy", settings={"encoding": ["fine"], "encoding.factor": ["2"]})
+    assert (made.trials[0].specification.encoding.dt, made.trials[0].specification.encoding.factor) == (1.0, 2)
+
+
+def test_a_recipe_applies_every_components_preset(plan):
+    specification = plan("toy", recipe="paper").trials[0].specification
+    assert (specification.recipe["epochs"], specification.recipe["batch_size"]) == (3, 128)
+    assert specification.neuron["tau"] == 9.0
+    assert specification.backend.name == "slow"  # the faster one refuses this tau
+
+
+def test_a_named_backend_that_refuses_is_planned_as_skipped(plan):
+    made = plan("toy,leaky,plain,quick", settings={"leaky.tau": ["2", "9"]})
+    assert [trial.skip for trial in made.trials] == [
+        None,
+        "slow computes no tau above 5",
+        "quick does not compute plain",
+    ]
+
+
+def test_a_metrics_parameter_is_set_and_never_swept(plan):
+    assert plan("toy", settings={"score.size": ["2"]}).metrics[0][1]["size"] == 2.0
+    with pytest.raises(UsageError, match="cannot be swept"):
+        plan("toy", settings={"score.size": ["2", "3"]})
+
+
+@pytest.mark.parametrize(
+    ("plugins", "given", "message"),
+    [
+        ("leaky", {}, "no dataset is named; add one to --plugins: bare, toy"),
+        ("toyy", {}, "did you mean 'toy'"),
+        ("bare", {}, "bare has no default network; name one"),
+        ("toy,best", {}, "backend best cannot be used here: its library is missing"),
+        ("toy", {"settings": {"leaky.taus": ["1"]}}, "leaky has no parameter 'taus' .did you mean 'tau'"),
+        ("toy", {"settings": {"leaky.tau": ["0"]}}, r"leaky\.tau: '?0'? is not a finite number > 0|leaky\.tau: 0"),
+        ("toy", {"settings": {"plain.size": ["1"]}}, "'plain' is not part of this experiment"),
+        ("toy", {"settings": {"neuron.nothing": ["1"]}}, "no neuron of this experiment has that parameter"),
+        ("toy", {"settings": {"recipe.epoch": ["1"]}}, "did you mean 'epochs'"),
+        ("toy", {"settings": {"encoding": ["fin"]}}, "toy has no encoding 'fin' .did you mean 'fine'"),
+        ("toy", {"settings": {"encoding.dt": ["3"]}}, "3 ms does not divide the window of 100 ms"),
+        ("toy", {"settings": {"tau": ["3"]}}, "expected component.parameter"),
+        ("toy", {"recipe": "papre"}, "did you mean 'paper'"),
+        ("toy", {"limit": 0}, "limit: 0 is not at least 1"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(plan, plugins, given, message):
+    with pytest.raises(UsageError, match=message) as error:
+        plan(plugins, **given)
+    assert "\n" not in str(error.value)
+
+
+def test_the_row_names_the_specification_alone(plan):
+    first, again = plan("toy", seeds=(0,)).trials[0], plan("toy", seeds=(4,)).trials[0]
+    other = plan("toy", settings={"leaky.tau": ["3"]}).trials[0]
+    assert first.specification.row == again.specification.row != other.specification.row

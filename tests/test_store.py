@@ -1,0 +1,170 @@
+"""Records on disk: write-once, atomic, several writers, damage named and set aside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import DataError, UsageError
+from harness.records import Record, Status
+from harness.store import DamagedRecordWarning, Store, pack
+
+RECORD = Record(
+    key="k" * 20,
+    row="r" * 20,
+    label="toy lif s0",
+    seed=0,
+    attempt=1,
+    status=Status.OK,
+    specification={"limit": None},
+    started="2026-01-01T00:00:00.000+00:00",
+    harness="0",
+)
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), PLAIN), st.lists(st.text()).map(tuple), st.sampled_from(Status))
+def test_a_record_survives_its_text(content, sentences, status):
+    record = replace(RECORD, outcome=content, warnings=sentences, status=status)
+    assert Record.from_text(record.to_text(), "here") == record
+
+
+def test_a_record_refuses_nan():
+    with pytest.raises(ValueError, match=r"not JSON compliant"):
+        replace(RECORD, outcome={"x": float("nan")}).to_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not a record"),
+        ("[]", "no schema number"),
+        ('{"schema": 99}', "schema 99; this harness reads schema 1"),
+        ('{"schema": 1}', "without attempt"),
+        (RECORD.to_text().replace('"ok"', '"fine"'), "status 'fine'"),
+        (RECORD.to_text().replace('"key"', '"kee"'), "without key"),
+        (RECORD.to_text()[:100], "not a record"),
+    ],
+)
+def test_what_is_no_record_is_named(text, message):
+    with pytest.raises(DataError, match=message):
+        Record.from_text(text, "here")
+
+
+def test_records_and_arrays_come_back(tmp_path):
+    run = Store(tmp_path).create("toy-lif")
+    path = run.write(RECORD, pack({"weights/a": np.arange(3)}))
+    (record,) = run.records()
+    assert record.arrays == f"{RECORD.key}.1.npz"
+    with np.load(path.with_name(record.arrays), allow_pickle=False) as arrays:
+        assert arrays["weights/a"].tolist() == [0, 1, 2]
+
+
+def test_a_second_attempt_never_overwrites_the_first(tmp_path):
+    run = Store(tmp_path).create("toy")
+    first = run.write(RECORD)
+    second = run.write(replace(RECORD, status=Status.FAILED))
+    assert first != second
+    assert first.exists()
+    assert [record.attempt for record in run.records()] == [2]
+
+
+def test_a_damaged_record_is_named_and_set_aside(tmp_path):
+    run = Store(tmp_path).create("toy")
+    run.write(replace(RECORD, key="a" * 20))
+    path = run.write(RECORD)
+    path.write_text(path.read_text()[:50])
+    with pytest.warns(DamagedRecordWarning, match=path.name):
+        assert [record.key for record in run.records()] == ["a" * 20]
+    assert path.with_name(f"{path.name}.damaged").exists()
+    assert [record.key for record in run.records()] == ["a" * 20]
+
+
+def test_a_finished_key_is_found_wherever_it_lies_and_reused_with_its_origin(tmp_path):
+    store = Store(tmp_path)
+    first = store.create("toy")
+    first.write_summary({})
+    first.write(RECORD, pack({"weights/a": np.arange(3)}))
+    found = store.finished(RECORD.key)
+    assert found is not None
+    second = store.create("toy")
+    path = second.reuse(*found)
+    (record,) = second.records()
+    assert record.cached
+    assert record.provenance["cached_from"] == first.id
+    assert path.with_name(record.arrays).read_bytes() == found[0].with_name(found[1].arrays).read_bytes()
+    third = store.create("toy")
+    third.reuse(path, record)
+    assert third.records()[0].provenance["cached_from"] == first.id
+
+
+def test_a_failed_record_or_one_without_its_arrays_is_not_reused(tmp_path):
+    store = Store(tmp_path)
+    run = store.create("toy")
+    run.write(replace(RECORD, status=Status.FAILED))
+    assert store.finished(RECORD.key) is None
+    path = run.write(RECORD, pack({"weights/a": np.arange(3)}))
+    assert store.finished(RECORD.key) is not None
+    path.with_suffix(".npz").unlink()
+    assert store.finished(RECORD.key) is None
+
+
+def test_runs_are_opened_by_id_beginning_latest_and_path(tmp_path):
+    store = Store(tmp_path / "results")
+    with pytest.raises(UsageError, match="there is no run"):
+        store.open("latest")
+    first, second = store.create("one"), store.create("two")
+    for run in (first, second):
+        run.write_summary({"id": run.id})
+    assert {run.id for run in store.runs()} == {first.id, second.id}
+    assert store.open("latest").id == store.runs()[-1].id
+    assert store.open(first.id).id == store.open(first.id[:-2]).id == store.open(str(first.path)).id == first.id
+    assert (tmp_path / "results" / "latest").resolve() == second.path.resolve()
+    with pytest.raises(UsageError, match="begins 2 runs"):
+        store.open("2")
+    with pytest.raises(UsageError, match="did you mean"):
+        store.open(first.id + "x")
+
+
+def test_writers_of_one_key_that_are_killed_leave_no_broken_record(tmp_path):
+    run = Store(tmp_path).create("toy")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2])\n"
+        "from pathlib import Path\n"
+        "from harness.store import Run\n"
+        "from harness.records import Record\n"
+        "record = Record.from_text(Path(sys.argv[3]).read_text(), 'x')\n"
+        "run = Run(Path(sys.argv[1]))\n"
+        "print('ready', flush=True)\n"
+        "while True: run.write(record, b'x' * 100000)\n"
+    )
+    template = tmp_path / "record.json"
+    template.write_text(replace(RECORD, outcome={"x": list(range(20000))}).to_text())
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(run.path), os.getcwd(), str(template)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for writer in writers:
+        assert writer.stdout.readline() == "ready\n"
+    while len(list(run.trials.glob("*.json"))) < 12:
+        assert all(writer.poll() is None for writer in writers)
+    for writer in writers:
+        writer.kill()
+        writer.communicate()
+    paths = list(run.trials.glob("*.json"))
+    for path in paths:
+        record = Record.from_text(path.read_text(), str(path))
+        assert path.with_name(record.arrays).stat().st_size == 100000
