@@ -8,7 +8,7 @@ ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 GERMAN = ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun")
 
 # Voices differ by where on the cochlea they fall: training moves channels, and onsets, a little.
-DEFAULTS = {"network": "mlp", "neuron": "lif", "recipe.epochs": 60, "recipe.shift": 8, "recipe.shift_steps": 5}
+DEFAULTS = {"network": "mlp", "neuron": "lif", "recipe.epochs": 100, "recipe.shift": 8, "recipe.shift_steps": 5}
 # What the tutorial trains with; its neuron settings stand in the neurons' own presets.
 TUTORIAL = {
     "recipe.epochs": 3,
