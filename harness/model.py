@@ -81,9 +81,11 @@ def _network(
     def spiking_layer(shape: Sequence[int], recurrent: nn.Module | None = None) -> SpikingLayer:
         return SpikingLayer(make(tuple(shape), recurrent), recurrent)
 
-    built: nn.Module = load_reference(network.build)(
-        tuple(input_shape), classes, spiking_layer, **specification.network.values
-    )
+    # Modules draw weights as they are made; those are replaced, and must not move the generator of whoever calls.
+    with torch.random.fork_rng(devices=[]):
+        built: nn.Module = load_reference(network.build)(
+            tuple(input_shape), classes, spiking_layer, **specification.network.values
+        )
     return built
 
 

@@ -39,7 +39,8 @@ def load_state(path: Path, record: Record) -> dict[str, torch.Tensor]:
         raise DataError(f"{path}: holds no weights: the trial ended as {record.status}")
     beside = path.with_name(record.arrays)
     try:
-        with np.load(beside, allow_pickle=False) as stored:
+        # An open file, since numpy leaves its own open when the content is foreign.
+        with beside.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             names = [name for name in stored.files if name.startswith(_PREFIX)]
             state = {name.removeprefix(_PREFIX): torch.from_numpy(stored[name]) for name in names}
     except FileNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
 import traceback
 import warnings
@@ -68,9 +69,22 @@ class TrialJob:
             "harness": harness_version(),
             "suppliers": self.suppliers,
             "data": self.data,
-            "environment": {**self.environment, "device": self.device, "threads": self.threads},
+            "environment": {
+                **self.environment,
+                "device": self.device,
+                "threads": self.threads,
+                "gpu": _gpu(self.device),
+            },
         }
         return Record(**{**base, **content})
+
+
+def _gpu(device: str) -> str | None:
+    """The name of a CUDA device, where this process has one in use; the parent of a run never asks torch."""
+    torch = sys.modules.get("torch")
+    if device == "cpu" or torch is None or not torch.cuda.is_initialized():
+        return None
+    return str(torch.cuda.get_device_name(device))
 
 
 @dataclass

@@ -20,22 +20,23 @@ def cache(action: str, folder: Path | None, as_json: bool) -> None:
 
     where = cache_folder(folder)
     entries = cache_entries(where)
-    total = sum(entry.bytes for entry in entries)
+    # Read before clearing: afterwards there is nothing to ask.
+    listed = [(entry.path, entry.dataset, entry.bytes, entry.created) for entry in entries]
+    total = sum(size for _, _, size, _ in listed)
     if action == "clear":
         clear(where)
     if as_json:
-        listed = [
-            {"path": str(entry.path), "dataset": entry.dataset, "bytes": entry.bytes, "created": entry.created}
-            for entry in entries
+        shown = [
+            dict(zip(("path", "dataset", "bytes", "created"), (str(path), *rest), strict=True))
+            for path, *rest in listed
         ]
-        click.echo(json.dumps({"folder": str(where), "bytes": total, "cleared": action == "clear", "entries": listed}))
+        content = {"folder": str(where), "bytes": total, "cleared": action == "clear", "entries": shown}
+        click.echo(json.dumps(content))
         return
-    for entry in entries:
-        click.echo(f"{_size(entry.bytes):>10}  {entry.dataset:<20} {entry.created}  {entry.path.name}")
-    verb = "freed" if action == "clear" else "in"
-    click.echo(
-        f"{_size(total):>10}  {verb} {len(entries)} encodings in {where}".replace("in 0 encodings in", "nothing in")
-    )
+    for path, dataset, size, created in listed:
+        click.echo(f"{_size(size):>10}  {dataset:<20} {created}  {path.name}")
+    verb = "freed from" if action == "clear" else "in"
+    click.echo(f"{_size(total):>10}  {verb} {len(listed)} encoding{'s' * (len(listed) != 1)} in {where}")
 
 
 def _size(count: float) -> str:

@@ -18,12 +18,11 @@ from ..store import Run, write_atomically
 from .messages import Sender
 
 
-def perform(task: Mapping[str, Any], config: Mapping[str, Any], send: Sender) -> int:
+def perform(task: Mapping[str, Any], registry: Registry, send: Sender) -> int:
     """Do ``task`` and report its result or its failure; returns the exit status."""
     faulthandler.enable()
     name = task["id"]
     try:
-        registry = open_registry(config["registry"])
         result = _KINDS[task["kind"]](registry, task["payload"], _reporter(name, send))
     except HandledError as error:
         send(name, "failed", detail=str(error), handled=True, exit_code=int(error.exit_code))

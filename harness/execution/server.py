@@ -16,6 +16,7 @@ import signal
 import sys
 from typing import Any
 
+from .child import open_registry, perform
 from .messages import Sender
 
 
@@ -40,6 +41,8 @@ def _warm_up(config: dict[str, Any]) -> dict[str, Any]:
             failed[name] = f"{type(error).__name__}: {error}"
     import torch
 
+    # The first step of an optimiser imports this, seconds that every trial would pay again.
+    importlib.import_module("torch._dynamo")
     devices = ["cpu"]
     if torch.cuda.is_available():
         devices += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
@@ -50,7 +53,7 @@ class _Server:
     """Forks children and reports how they end."""
 
     def __init__(self, config: dict[str, Any], send: Sender) -> None:
-        self.config = config
+        self.registry = open_registry(config["registry"])
         self.send = send
         self.children: dict[int, str] = {}
         self.wake, self.woken = os.pipe()
@@ -95,9 +98,7 @@ class _Server:
             _redirect(task["log"])
             for descriptor in (self.wake, self.woken):
                 os.close(descriptor)
-            from .child import perform
-
-            code = perform(task, self.config, self.send)
+            code = perform(task, self.registry, self.send)
         except BaseException:
             import traceback
 

@@ -81,12 +81,14 @@ class _Running:
             )
         made = self.registry.hook.make_executor(name=name, options={})
         if made is None:
+            self._remove_if_empty()
             raise UsageError(f"--executor {name!r}: no plugin makes one; the harness's own is 'local'")
         return cast(Executor, made)
 
     def _preload(self) -> list[str]:
         """Modules that every trial imports: the server imports them once."""
-        references: list[str] = ["harness.trial:", "harness.training:", "harness.initialisation:", "harness.reload:"]
+        modules = ("trial", "training", "initialisation", "reload", "timing", "events.prepare", "events.splits")
+        references: list[str] = [f"harness.{name}:" for name in modules]
         for entry in self.plan.components.values():
             component = entry.component
             if isinstance(component, Backend):

@@ -8,6 +8,7 @@ import hashlib
 import io
 import secrets
 import shutil
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from harness.errors import DataError
 from harness.places import cache_folder
 
 SPLITS = ("train", "test")
+_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 FOLDER = "SHD"
 # As tonic 1.7 pins the official archives.
 OFFICIAL_MD5 = {"train": "f3252aeb598ac776c1b526422d90eecb", "test": "1503a5064faa34311c398fb0a1ed0a6f"}
@@ -73,9 +75,12 @@ def _elsewhere(archive: Path, split: str) -> Path:
 
 def _unpack(archive: Path, split: str) -> None:
     """Beside the archive, or in the cache where its folder cannot be written."""
-    beside = archive.with_name(f"shd_{split}.h5")
+    if not archive.parent.stat().st_mode & _ANY_WRITE:
+        # A folder that nobody may write is left as it is, by root too, whom its mode does not stop.
+        _unpack_to(archive, _elsewhere(archive, split))
+        return
     try:
-        _unpack_to(archive, beside)
+        _unpack_to(archive, archive.with_name(f"shd_{split}.h5"))
     except PermissionError:
         _unpack_to(archive, _elsewhere(archive, split))
     except OSError as error:

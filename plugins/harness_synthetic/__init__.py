@@ -20,13 +20,24 @@ SHD_SYNTHETIC = Dataset(
         "default": Encoding(crop=700, dt=10, factor=5),
         "tutorial": Encoding(crop=700, dt=10, factor=5, tonic_window=1),
     },
-    defaults={"network": "mlp", "neuron": "lif"},
+    defaults={
+        "network": "mlp",
+        "neuron": "lif",
+        "recipe.epochs": 30,
+        "recipe.batch_size": 32,
+        "recipe.shift": 8,
+        "recipe.shift_steps": 5,
+    },
     presets={
         "tutorial": {
             "recipe.epochs": 3,
             "recipe.batch_size": 128,
             "recipe.learning_rate": 0.001,
+            "recipe.schedule": "constant",
             "recipe.init": "torch",
+            "recipe.temperature": 1.0,
+            "recipe.shift": 0,
+            "recipe.shift_steps": 0,
         }
     },
     parameters=(

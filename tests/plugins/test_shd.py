@@ -112,18 +112,23 @@ def test_archives_are_unpacked_beside_themselves(copy):
     assert len(source(copy, "train")) == 40
 
 
-def test_archives_in_a_folder_that_cannot_be_written_are_unpacked_to_the_cache(copy, places, monkeypatch):
+@pytest.mark.parametrize("how", ["mode", "error"])
+def test_archives_in_a_folder_that_cannot_be_written_are_unpacked_to_the_cache(copy, places, monkeypatch, how):
     zipped(copy)
-    opened = Path.open
+    if how == "mode":
+        (copy / "SHD").chmod(0o555)
+    else:
+        opened = Path.open
 
-    def refused(path, mode="r", *arguments, **named):
-        # The tests may run as root, whom no permission stops.
-        if "w" in mode and path.parent == copy / "SHD":
-            raise PermissionError(13, "Permission denied", str(path))
-        return opened(path, mode, *arguments, **named)
+        def refused(path, mode="r", *arguments, **named):
+            # The tests may run as root, whom no permission stops.
+            if "w" in mode and path.parent == copy / "SHD":
+                raise PermissionError(13, "Permission denied", str(path))
+            return opened(path, mode, *arguments, **named)
 
-    monkeypatch.setattr(Path, "open", refused)
+        monkeypatch.setattr(Path, "open", refused)
     fetch(copy, silent)
+    (copy / "SHD").chmod(0o755)
     assert (places / "cache") in find(copy, "train").parents
     assert len(source(copy, "test")) == 20
 

@@ -13,7 +13,13 @@ def register_datasets(register):
             classes=("low", "high"),
             source="harness_example.tones:source",
             encodings={"default": Encoding(crop=100, dt=10, factor=2)},
-            defaults={"network": "mlp", "neuron": "threshold", "mlp.hidden": (8,), "recipe.epochs": 3},
+            defaults={
+                "network": "mlp",
+                "neuron": "threshold",
+                "mlp.hidden": (8,),
+                "recipe.epochs": 20,
+                "recipe.batch_size": 8,
+            },
             parameters=(
                 Parameter(name="train", default=40, kind="int", minimum=10, summary="training recordings"),
                 Parameter(name="test", default=20, kind="int", minimum=2, summary="test recordings"),

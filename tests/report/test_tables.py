@@ -1,0 +1,107 @@
+"""The table in every format: readable, honest, and text only."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from made_records import record, seeds
+from rich.console import Console
+
+from harness.comparison.statistics import Interval
+from harness.comparison.summary import Cell, Column, summarise
+from harness.report.formats import cell_text, interval_text
+from harness.report.tables import csv_text, latex, markdown, terminal, write_tables
+
+HOSTILE = "x[red]|_%&<script>$\\"
+
+
+def shown(summary, width=80):
+    console = Console(file=io.StringIO(), width=width, record=True)
+    console.print(terminal(summary))
+    return console.export_text()
+
+
+STANDARD = summarise(
+    [*seeds("iaf", [0.50, 0.52, 0.54]), *seeds("lif", [0.40, 0.43, 0.41]), *seeds("alif", [0.44, 0.47, 0.40])]
+)
+
+
+def test_the_standard_case_fits_80_columns_without_a_cut():
+    text = shown(STANDARD)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    for part in ("iaf", "52.0 ± 5.0", "12.4 ± 0.0 k", "3 ok", "accuracy ↑", "SynOps ↓", "(%)"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("interval", "unit", "text"),
+    [
+        (Interval(0.523, 0.505, 0.541, 5), "fraction", "52.3 ± 1.8"),
+        (Interval(0.5, None, None, 1), "fraction", "50.0"),
+        (Interval(12_400, 12_160, 12_640, 5), "operations", "12.40 ± 0.24 k"),
+        (Interval(12_400, None, None, 1), "operations", "12.4 k"),
+        (Interval(2_500_000, None, None, 1), "", "2.50 M"),
+        (Interval(0.01234, 0.0120, 0.01268, 5), "ms", "0.01234 ± 0.00034"),
+        (Interval(0.0, 0.0, 0.0, 5), "ms", "0.0 ± 0.0"),
+        (Interval(7, None, None, 1), "", "7.00"),
+    ],
+)
+def test_digits_follow_the_interval(interval, unit, text):
+    assert interval_text(interval, unit) == text
+
+
+def test_cells_say_error_or_nothing_rather_than_zero():
+    column = Column("test.x", "x", "ms", "lower", "noisy", "cost")
+    assert cell_text(Cell(error="error"), column) == "error"
+    assert cell_text(Cell(), column) == "-"
+    assert cell_text(Cell(Interval(1, 0.9, 1.1, 3), best=True), column) == "1.00 ± 0.10*"
+
+
+@pytest.fixture
+def hostile():
+    return summarise([record(HOSTILE, warnings=(HOSTILE,)), record("lif", status="failed")])
+
+
+def test_hostile_names_are_text_in_a_terminal(hostile):
+    text = shown(hostile, 200)
+    assert HOSTILE in text
+    assert "boom [red] | _x_" in text
+
+
+def test_hostile_names_are_text_in_markdown(hostile):
+    text = markdown(hostile)
+    body = [line for line in text.splitlines() if line.startswith("|")]
+    columns = {line.replace("\\|", "").count("|") for line in body}
+    assert len(columns) == 1
+    assert "<script>" not in text.replace("\\<script\\>", "")
+
+
+def test_hostile_names_are_text_in_latex(hostile):
+    text = latex(hostile)
+    assert r"x[red]|\_\%\&<script>\$\textbackslash{}" in text
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+
+
+def test_csv_is_for_machines(hostile):
+    rows = list(csv.DictReader(io.StringIO(csv_text(hostile))))
+    assert rows[0]["neuron"] == HOSTILE
+    assert float(rows[0]["test.accuracy [fraction]"]) == 0.5
+    assert rows[0]["test.accuracy low"] == ""
+    assert rows[1]["test.accuracy [fraction]"] == ""
+    assert "boom" in rows[1]["error"]
+    assert rows[1]["trials"] == "1 failed"
+
+
+def test_all_three_are_written(tmp_path):
+    paths = write_tables(STANDARD, tmp_path)
+    assert [path.name for path in paths] == ["table.md", "table.csv", "table.tex"]
+    assert "± 5.0" in paths[0].read_text()
+    assert r"$\pm$ 5.0" in paths[2].read_text()
+
+
+def test_an_empty_run_has_an_empty_table(tmp_path):
+    assert write_tables(summarise([]), tmp_path)
+    assert shown(summarise([])).strip() == "trials"

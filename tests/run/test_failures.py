@@ -1,0 +1,271 @@
+"""What goes wrong costs one row, one line, or one run, and says so."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from harness.records import Record
+
+SMALL = (
+    "-o",
+    "shd-synthetic.train=40",
+    "-o",
+    "shd-synthetic.test=20",
+    "-o",
+    "mlp.hidden=[8]",
+    "--epochs",
+    "1",
+    "--no-timing",
+)
+
+FAULTY = """
+import os, time
+from harness import Backend, Parameter, hookimpl
+
+def layer(neuron, shape, recurrent=None, fault="none", marker=""):
+    from harness_neurons.reference import layer as reference
+    if marker:
+        open(f"{marker}.{os.getpid()}", "w").close()
+    if fault == "raise": raise RuntimeError("boom in the backend")
+    if fault == "kill": os.kill(os.getpid(), 9)
+    if fault == "exit": os._exit(7)
+    if fault == "hang": time.sleep(600)
+    if fault == "slow": time.sleep(3)
+    if fault == "memory": raise MemoryError("no more")
+    if fault == "eat":
+        held = bytearray(3_000_000_000)
+        held[::4096] = b"x" * len(held[::4096])
+        time.sleep(600)
+    return reference(neuron, shape, recurrent)
+
+@hookimpl
+def register_backends(register):
+    register(Backend(name="faulty", summary="s", layer="faulty:layer", neurons=("iaf", "lif"), speed=0.01, parameters=(
+        Parameter(name="fault", default="none", kind="str", summary="what goes wrong"),
+        Parameter(name="marker", default="", kind="str", summary="a file to make"))))
+
+@hookimpl
+def run_finished(run):
+    import sys
+    heavy = sorted({"torch", "sinabs", "tonic"} & set(sys.modules))
+    print("parent imported:", heavy)
+
+@hookimpl
+def trial_finished(record):
+    raise ValueError("a hook that raises")
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path):
+    path = tmp_path / "faulty.py"
+    path.write_text(FAULTY)
+    return str(path)
+
+
+def trials(cli):
+    (folder,) = cli.runs()
+    return {
+        record.specification["backend"]["parameters"]["fault"]: record
+        for record in (Record.from_text(path.read_text(), str(path)) for path in (folder / "trials").glob("*.json"))
+    }
+
+
+def test_every_way_to_fail_costs_its_own_row(fresh, faulty):
+    done = fresh(
+        "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=none,raise,kill,exit,hang,memory,eat",
+        "--time-limit", "12", "--memory-limit", "2000", "--jobs", "2", *SMALL,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    found = trials(fresh)
+    assert {fault: str(record.status) for fault, record in found.items()} == {
+        "none": "ok",
+        "raise": "failed",
+        "kill": "failed",
+        "exit": "failed",
+        "hang": "timeout",
+        "memory": "oom",
+        "eat": "oom",
+    }
+    messages = {fault: (record.error or {}).get("message", "") for fault, record in found.items()}
+    assert messages["raise"] == "boom in the backend"
+    assert "boom in the backend" in found["raise"].error["traceback"]
+    assert "SIGKILL" in messages["kill"]
+    assert "status 7" in messages["exit"]
+    assert "time limit is 12 s" in messages["hang"]
+    assert "try -o recipe.batch_size=16" in messages["memory"]
+    assert "more than 2000 MiB" in messages["eat"]
+    table = done.stdout[done.stdout.index("shd-synthetic (synthetic)") :]
+    for word in ("1 failed", "1 timeout", "1 oom", "1 ok"):
+        assert word in table
+    # A hook that raises is a warning, and the parent of a run stays light.
+    assert "plugin faulty failed in trial_finished: ValueError: a hook that raises" in done.stderr
+    assert "parent imported: []" in done.stdout
+
+
+def wait_for(folder, count=1):
+    deadline = time.monotonic() + 90
+    while len(list(folder.glob("marker.*"))) < count:
+        assert time.monotonic() < deadline, "no trial has started"
+        time.sleep(0.05)
+
+
+def test_the_first_interrupt_drains_and_loses_nothing(fresh, faulty):
+    marker = str(fresh.folder / "marker")
+    process = fresh.start(
+        "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=slow", "-o", f"faulty.marker={marker}",
+        "--seeds", "3", "--jobs", "1", *SMALL,
+    )  # fmt: skip
+    wait_for(fresh.folder)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 2, err
+    assert "finishing what runs" in err
+    (folder,) = fresh.runs()
+    statuses = sorted(
+        str(Record.from_text(path.read_text(), "x").status) for path in (folder / "trials").glob("*.json")
+    )
+    assert statuses == ["interrupted", "interrupted", "ok"]
+    assert "1 ok" in out
+    assert json.loads((folder / "run.json").read_text())["state"] == "interrupted"
+    again = fresh(
+        "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=slow", "-o", f"faulty.marker={marker}",
+        "--seeds", "1", "--jobs", "1", *SMALL,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert "1 cached" in again.stdout
+
+
+def test_the_second_interrupt_kills(fresh, faulty):
+    marker = str(fresh.folder / "marker")
+    process = fresh.start(
+        "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=hang", "-o", f"faulty.marker={marker}",
+        "--seeds", "2", "--jobs", "1", *SMALL,
+    )  # fmt: skip
+    wait_for(fresh.folder)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - started < 60
+    assert process.returncode == 2, err
+    assert {str(record.status) for record in trials(fresh).values()} == {"interrupted"}
+
+
+def test_a_parent_that_is_killed_takes_its_children_with_it(fresh, faulty):
+    import psutil
+
+    process = fresh.start(
+        "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=hang",
+        "-o", f"faulty.marker={fresh.folder / 'marker'}", "--jobs", "1", *SMALL,
+    )  # fmt: skip
+    wait_for(fresh.folder)
+    (marker,) = fresh.folder.glob("marker.*")
+    child = int(marker.suffix[1:])
+    assert psutil.pid_exists(child)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the child outlived the run"
+        time.sleep(0.1)
+
+
+def test_a_refused_trial_is_a_row_and_alone_it_is_nothing_ran(fresh):
+    done = fresh("run", "--plugins", "shd-synthetic,iaf,sinabs", "-o", "iaf.surrogate=sigmoid", *SMALL)
+    assert done.returncode == 5, done.stderr
+    assert "1 skipped" in done.stdout
+    assert "sinabs has no surrogate sigmoid" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run",), "nothing to run: name components with --plugins"),
+        (("run", "--plugins", "shd-synthetc,lif"), "did you mean 'shd-synthetic'"),
+        (("run", "--plugins", "lif"), "no dataset is named"),
+        (("run", "--plugins", "shd-synthetic,lif", "-o", "lif.tau=3"), "lif has no parameter 'tau'"),
+        (
+            ("run", "--plugins", "shd-synthetic,lif", "-o", "lif.tau_mem=-1"),
+            "lif.tau_mem: -1.0 is not a finite number > 0",
+        ),
+        (("run", "--plugins", "shd-synthetic,lif", "-o", "lif.tau_mem"), "expected path=value"),
+        (("run", "--plugins", "shd-synthetic,lif", "--seeds", "0"), "seeds: 0 is not at least 1"),
+        (("run", "--plugins", "shd-synthetic,lif", "--recipe", "tutoril"), "did you mean 'tutorial'"),
+        (("run", "--plugins", "shd-synthetic,lif", "--device", "gpu"), "expected auto, cpu, cuda or cuda:N"),
+        (("run", "--plugins", "shd-synthetic,lif", "--jobs", "0"), "--jobs 0: expected a whole number >= 1"),
+        (("run", "--plugins", "shd-synthetic,lif", "--executor", "slurm"), "no plugin makes one"),
+        (("run", "none.toml"), "none.toml: No such file"),
+        (("run", "--plugin", "x"), "Did you mean '--plugins'?"),
+        (("rnu",), "No such command 'rnu'"),
+        (("runs", "nothing"), "there is no run 'nothing'"),
+        (("plugins", "liff"), "did you mean 'lif'"),
+        (("-p", "neurons", "plugins"), "expected no:NAME"),
+        (("-p", "no:neuron", "plugins"), "did you mean 'neurons'"),
+        (("-P", "none.py", "--strict-plugins", "plugins"), "none.py: no such file"),
+        (("cache", "burn"), "'burn' is not one of 'show', 'clear'"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_4(fresh, arguments, message):
+    done = fresh(*arguments)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert fresh.runs() == []
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:7"])
+def test_a_device_that_is_not_here_is_one_line(fresh, device):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    done = fresh("run", "--plugins", "shd-synthetic,lif", "--device", device, *SMALL)
+    assert (done.returncode, done.stderr) == (4, f"error: --device {device}: not here; there is: cpu\n")
+    assert fresh.runs() == []
+
+
+def test_missing_data_is_one_line_and_leaves_no_run(fresh):
+    # The name of the download's host is looked up nowhere: a proxy that does not exist refuses at once.
+    done = fresh("run", "--plugins", "shd,lif", https_proxy="http://127.0.0.1:9", HTTPS_PROXY="http://127.0.0.1:9")
+    assert done.returncode == 4, done.stderr
+    assert done.stderr.startswith("error: SHD train data not found: looked for")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert fresh.runs() == []
+
+
+def test_one_dataset_that_is_missing_does_not_ruin_the_other(fresh):
+    done = fresh(
+        "run",
+        "--plugins",
+        "shd,shd-synthetic,iaf",
+        *SMALL,
+        https_proxy="http://127.0.0.1:9",
+        HTTPS_PROXY="http://127.0.0.1:9",
+    )
+    assert done.returncode == 3, done.stderr
+    assert "1 failed" in done.stdout
+    assert "1 ok" in done.stdout
+
+
+def test_a_broken_plugin_is_one_warning_and_the_rest_works(fresh, tmp_path):
+    broken = tmp_path / "broken.py"
+    broken.write_text("import no_such_module_at_all\n")
+    done = fresh("-P", str(broken), "plugins", "lif")
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("warning: plugin broken")
+
+
+def test_traceback_shows_where(fresh):
+    done = fresh("plugins", "liff", "--traceback")
+    assert "Traceback" in done.stderr
+    assert done.stderr.rstrip().splitlines()[-1].startswith("error: ")

@@ -1,0 +1,161 @@
+"""Evaluation: one pass, observers that disturb nothing, padding hidden from all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from samples import frames, specification
+
+from harness import Metric, MetricValue, Registry
+from harness.evaluation import evaluate
+from harness.initialisation import initialise
+from harness.model import build, context
+
+REGISTRY = Registry.discover()
+SEEN = []
+
+
+class Watch:
+    """Keeps every view."""
+
+    def start(self, model, context):
+        self.views = []
+        SEEN.append(self)
+
+    def batch(self, view):
+        self.views.append(view)
+
+    def result(self):
+        return {"views": MetricValue(value=len(self.views), unit="", direction="none", kind="exact", title="views")}
+
+
+class Breaks(Watch):
+    """Raises in the second batch."""
+
+    def batch(self, view):
+        super().batch(view)
+        if len(self.views) == 2:
+            raise RuntimeError("boom")
+
+
+def broken():
+    raise ImportError("no such thing")
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "evaluation_observers", sys.modules[__name__])
+    SEEN.clear()
+
+
+def metric(attribute, needs=()):
+    made = Metric(
+        name=attribute.lower(), summary="s", observer=f"evaluation_observers:{attribute}", needs=frozenset(needs)
+    )
+    return made, made.choose()
+
+
+def network(**given):
+    spec = specification(**given)
+    model = build(REGISTRY, spec, (140,), 20)
+    initialise(model, REGISTRY, spec, frames(), np.arange(60), 0)
+    told = context(
+        model, classes=[str(k) for k in range(20)], split="test", phase="after", dt_ms=10.0, batch_size=16, device="cpu"
+    )
+    return model, told
+
+
+@given(size=st.integers(1, 70))
+@settings(max_examples=15, deadline=None)
+def test_the_batch_size_changes_nothing(size):
+    model, _ = network()
+    whole, parts = evaluate(model, frames(), batch_size=60), evaluate(model, frames(), batch_size=size)
+    np.testing.assert_array_equal(whole.predictions, parts.predictions)
+    np.testing.assert_array_equal(whole.counts, parts.counts)
+    assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
+
+
+def test_indices_choose_and_order():
+    model, _ = network()
+    whole = evaluate(model, frames(), batch_size=16)
+    part = evaluate(model, frames(), np.array([7, 3, 50]), batch_size=2)
+    assert part.recordings.tolist() == [7, 3, 50]
+    np.testing.assert_array_equal(part.counts, whole.counts[[7, 3, 50]])
+
+
+def test_the_mode_is_restored_and_no_hook_is_left():
+    model, told = network()
+    model.train()
+    evaluate(model, frames(), batch_size=16, context=told, metrics=[metric("Watch", ["layers"])])
+    assert model.training
+    assert all(not module._forward_hooks for module in model.modules())
+
+
+def test_a_metric_that_raises_leaves_its_error_and_disturbs_no_other():
+    model, told = network()
+    wanted = [metric("Breaks"), metric("Watch"), metric("broken")]
+    rows = evaluate(model, frames(), batch_size=16, context=told, metrics=wanted).metrics
+    assert [(row["metric"], row.get("error")) for row in rows] == [
+        ("breaks", "RuntimeError: boom"),
+        ("watch", None),
+        ("broken", "ImportError: no such thing"),
+    ]
+    assert rows[1]["value"] == 4
+    assert "value" not in rows[0]
+
+
+def test_layers_are_seen_only_when_asked_for():
+    model, told = network(network={"hidden": (16, 8), "recurrent": True})
+    evaluate(model, frames(), batch_size=60, context=told, metrics=[metric("Watch", ["layers", "inputs"])])
+    (view,) = SEEN[0].views
+    assert view.inputs.shape == (60, 20, 140)
+    shapes = {name: (layer.spiking, tuple(layer.input.shape)) for name, layer in view.layers.items()}
+    assert shapes == {
+        "weights.0": (False, (60, 20, 140)),
+        "spiking.0": (True, (60, 20, 16)),
+        "weights.1": (False, (60, 20, 16)),
+        "spiking.1": (True, (60, 20, 8)),
+        "weights.2": (False, (60, 20, 8)),
+        "spiking.2": (True, (60, 20, 20)),
+        "recurrent.0": (False, (60, 20, 16)),
+        "recurrent.1": (False, (60, 20, 8)),
+    }
+    assert torch.equal(view.layers["recurrent.0"].input, view.layers["spiking.0"].output)
+    evaluate(model, frames(), batch_size=60, context=told, metrics=[metric("Watch")])
+    assert not SEEN[1].views[0].layers
+    assert SEEN[1].views[0].inputs is None
+
+
+def test_padding_is_hidden_from_readout_and_loss():
+    lengths = np.arange(60) % 15 + 5
+    short, padded = frames(lengths=lengths), frames(steps=20, lengths=lengths)
+    longer = type(padded)(
+        np.concatenate([padded.frames, np.zeros_like(padded.frames)], 1),
+        padded.labels,
+        padded.recordings,
+        padded.groups,
+        padded.lengths,
+    )
+    model, _ = network()
+    first, second = evaluate(model, short, batch_size=16), evaluate(model, longer, batch_size=16)
+    np.testing.assert_array_equal(first.counts, second.counts)
+    assert first.loss == second.loss
+    for index in (0, 9):
+        alone = type(short)(
+            short.frames[index : index + 1, : lengths[index]], short.labels[index : index + 1], np.array([index])
+        )
+        np.testing.assert_array_equal(evaluate(model, alone, batch_size=1).counts[0], first.counts[index])
+
+
+def test_wide_counts_are_read_as_they_are():
+    model, _ = network()
+    narrow = frames()
+    wide = type(narrow)(narrow.frames.astype(np.uint16), narrow.labels, narrow.recordings)
+    np.testing.assert_array_equal(
+        evaluate(model, narrow, batch_size=16).counts, evaluate(model, wide, batch_size=16).counts
+    )
