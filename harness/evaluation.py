@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Evaluation:
     """N samples evaluated. ``counts`` (N, C) output spikes over real steps; ``predictions`` their argmax, first on a tie.
 
-    ``loss`` is the mean cross-entropy of counts against labels; ``metrics`` rows as records hold them.
+    ``loss`` is the mean cross-entropy (nat) of counts, divided by the temperature asked for, against labels; ``metrics``
+    rows as records hold them.
     """
 
     predictions: npt.NDArray[np.int64]
@@ -63,6 +64,7 @@ def evaluate(
     device: str = "cpu",
     context: Context | None = None,
     metrics: Sequence[tuple[Metric, Choice]] = (),
+    temperature: float = 1.0,
 ) -> Evaluation:
     """Evaluate ``model`` on the samples at ``indices`` (default: all) in order.
 
@@ -84,7 +86,7 @@ def evaluate(
                     seen.begin(inputs.shape[0], inputs.shape[1])
                 outputs = model(inputs)
                 summed = readout(outputs, mask)
-                losses += float(nn.functional.cross_entropy(summed, labels, reduction="sum"))
+                losses += float(nn.functional.cross_entropy(summed / temperature, labels, reduction="sum"))
                 counts.append(summed.cpu())
                 if watching:
                     view = View(

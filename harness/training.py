@@ -73,7 +73,15 @@ def fit(
     best: tuple[tuple[float, float], int, dict[str, torch.Tensor]] | None = None
     for epoch, scores in _epochs(model, batches, train, recipe, seed, recipe["epochs"]):
         if len(validation):
-            held = evaluate(model, frames, validation, batch_size=recipe["batch_size"], device=device)
+            # The loss that training minimises, so that the two curves can be laid over each other.
+            held = evaluate(
+                model,
+                frames,
+                validation,
+                batch_size=recipe["batch_size"],
+                device=device,
+                temperature=recipe["temperature"],
+            )
             scores |= {"validation_loss": held.loss, "validation_accuracy": held.accuracy}
             rank = (-held.accuracy, held.loss)
             if best is None or rank < best[0]:

@@ -159,3 +159,15 @@ def test_wide_counts_are_read_as_they_are():
     np.testing.assert_array_equal(
         evaluate(model, narrow, batch_size=16).counts, evaluate(model, wide, batch_size=16).counts
     )
+
+
+@pytest.mark.parametrize("temperature", [1.0, 10.0])
+def test_the_loss_is_that_of_counts_over_the_temperature_and_predictions_do_not_depend_on_it(temperature):
+    model, _ = network()
+    given = frames()
+    seen = evaluate(model, given, batch_size=16, temperature=temperature)
+    expected = torch.nn.functional.cross_entropy(
+        torch.from_numpy(seen.counts) / temperature, torch.from_numpy(seen.labels)
+    )
+    assert seen.loss == pytest.approx(float(expected), rel=1e-5)
+    np.testing.assert_array_equal(seen.predictions, evaluate(model, given, batch_size=16).predictions)

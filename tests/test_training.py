@@ -47,7 +47,7 @@ def test_the_best_epoch_is_chosen_on_validation_and_its_weights_are_kept():
     accuracies, losses = fitted.curves["validation_accuracy"], fitted.curves["validation_loss"]
     ranks = [(-accuracy, loss) for accuracy, loss in zip(accuracies, losses, strict=True)]
     assert fitted.selected_epoch == ranks.index(min(ranks)) + 1
-    again = evaluate(model, given, held, batch_size=16)
+    again = evaluate(model, given, held, batch_size=16, temperature=specification().recipe["temperature"])
     assert again.accuracy == accuracies[fitted.selected_epoch - 1]
     assert again.loss == pytest.approx(losses[fitted.selected_epoch - 1], rel=1e-6)
 
@@ -159,3 +159,13 @@ def test_shifts_move_each_sample_as_a_whole(shape):
             candidates.append(torch.equal(wanted, after))
         assert any(candidates)
     assert shifted(x, 0, 0, torch.Generator()) is x
+
+
+def test_the_validation_loss_is_the_loss_that_training_minimises():
+    """With a rate of zero the network stands still: the temperature then shows in both losses alike."""
+    losses = {}
+    for temperature in (1.0, 1e6):
+        fitted = train(spec=specification(temperature=temperature, learning_rate=1e-12, epochs=1))[1]
+        losses[temperature] = (fitted.curves["train_loss"][0], fitted.curves["validation_loss"][0])
+    assert losses[1e6] == pytest.approx((np.log(20), np.log(20)), rel=1e-3)
+    assert all(raw > even for raw, even in zip(losses[1.0], losses[1e6], strict=True))

@@ -180,7 +180,8 @@ def _curve(
     epochs = range(1, length + 1)
     at = [[values[epoch - 1] * factor for values in series] for epoch in epochs]
     axis.plot(epochs, [sum(values) / len(values) for values in at], line, color=tone, linewidth=1.5, label=label)
-    if len(series) > 1:
+    # One band a configuration: that of its solid line, or nothing could be told apart.
+    if len(series) > 1 and label is not None:
         axis.fill_between(
             epochs, [min(values) for values in at], [max(values) for values in at], color=tone, alpha=0.15, linewidth=0
         )
