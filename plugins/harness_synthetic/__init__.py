@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness import Dataset, Encoding, Parameter, hookimpl
+from harness_shd import SHD
+
+from harness import Dataset, Parameter, hookimpl
 
 if TYPE_CHECKING:
     import click
@@ -13,33 +15,12 @@ if TYPE_CHECKING:
 SHD_SYNTHETIC = Dataset(
     name="shd-synthetic",
     summary="generated twin of SHD: moving formants, 12 speakers, two of them in the test set alone",
-    sensor_size=(700, 1, 1),
+    sensor_size=SHD.sensor_size,
     classes=tuple(f"{language}-{digit}" for language in ("rise", "fall") for digit in range(10)),
     source="harness_synthetic.formants:source",
-    encodings={
-        "default": Encoding(crop=700, dt=10, factor=5),
-        "tutorial": Encoding(crop=700, dt=10, factor=5, tonic_window=1),
-    },
-    defaults={
-        "network": "mlp",
-        "neuron": "lif",
-        "recipe.epochs": 30,
-        "recipe.batch_size": 32,
-        "recipe.shift": 8,
-        "recipe.shift_steps": 5,
-    },
-    presets={
-        "tutorial": {
-            "recipe.epochs": 3,
-            "recipe.batch_size": 128,
-            "recipe.learning_rate": 0.001,
-            "recipe.schedule": "constant",
-            "recipe.init": "torch",
-            "recipe.temperature": 1.0,
-            "recipe.shift": 0,
-            "recipe.shift_steps": 0,
-        }
-    },
+    encodings=SHD.encodings,
+    defaults={**SHD.defaults, "recipe.epochs": 30, "recipe.batch_size": 32},
+    presets=SHD.presets,
     parameters=(
         Parameter(name="train", default=400, kind="int", minimum=20, summary="training recordings; SHD has 8156"),
         Parameter(name="test", default=200, kind="int", minimum=20, summary="test recordings; SHD has 2264"),

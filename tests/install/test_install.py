@@ -7,20 +7,11 @@ import shutil
 import zipfile
 from pathlib import Path
 
+from small_job import UNTIMED
+
 from harness.records import Record
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = (
-    "-o",
-    "shd-synthetic.train=40",
-    "-o",
-    "shd-synthetic.test=20",
-    "-o",
-    "mlp.hidden=[8]",
-    "--epochs",
-    "1",
-    "--no-timing",
-)
 
 
 def test_the_wheel_holds_the_harness_and_its_plugins_and_nothing_else(wheel):
@@ -37,7 +28,7 @@ def test_the_built_wheel_runs_from_outside_the_checkout(layer, wheel):
     layer.install("--ignore-installed", str(wheel))
     where = layer.run("-c", "import harness, harness_sinabs; print(harness.__file__, harness_sinabs.__file__)").stdout
     assert where.count(str(layer.site)) == 2
-    done = layer.run("-m", "harness", "run", "--plugins", "shd-synthetic,iaf", *SMALL)
+    done = layer.run("-m", "harness", "run", "--plugins", "shd-synthetic,iaf", *UNTIMED)
     assert done.returncode == 0, done.stderr
     assert "1 ok" in done.stdout
 
@@ -52,7 +43,7 @@ def test_an_editable_install_runs(layer, tmp_path):
     layer.install("--ignore-installed", "-e", str(checkout))
     where = layer.run("-c", "import harness, harness_shd; print(harness.__file__, harness_shd.__file__)").stdout
     assert where.count(str(checkout)) == 2
-    done = layer.run("-m", "harness", "run", "--plugins", "shd-synthetic,iaf", *SMALL)
+    done = layer.run("-m", "harness", "run", "--plugins", "shd-synthetic,iaf", *UNTIMED)
     assert done.returncode == 0, done.stderr
 
 

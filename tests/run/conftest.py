@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-SMALL = ["-o", "shd-synthetic.train=40", "-o", "shd-synthetic.test=20", "-o", "mlp.hidden=[8]", "--epochs", "1"]
-
 
 class Cli:
     """Runs ``harness`` in a folder of its own."""

@@ -7,20 +7,9 @@ import signal
 import time
 
 import pytest
+from small_job import UNTIMED
 
 from harness.records import Record
-
-SMALL = (
-    "-o",
-    "shd-synthetic.train=40",
-    "-o",
-    "shd-synthetic.test=20",
-    "-o",
-    "mlp.hidden=[8]",
-    "--epochs",
-    "1",
-    "--no-timing",
-)
 
 FAULTY = """
 import os, time
@@ -78,7 +67,7 @@ def trials(cli):
 def test_every_way_to_fail_costs_its_own_row(fresh, faulty):
     done = fresh(
         "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=none,raise,kill,exit,hang,memory,eat",
-        "--time-limit", "12", "--memory-limit", "2000", "--jobs", "2", *SMALL,
+        "--time-limit", "12", "--memory-limit", "2000", "--jobs", "2", *UNTIMED,
     )  # fmt: skip
     assert done.returncode == 3, done.stderr
     found = trials(fresh)
@@ -118,7 +107,7 @@ def test_the_first_interrupt_drains_and_loses_nothing(fresh, faulty):
     marker = str(fresh.folder / "marker")
     process = fresh.start(
         "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=slow", "-o", f"faulty.marker={marker}",
-        "--seeds", "3", "--jobs", "1", *SMALL,
+        "--seeds", "3", "--jobs", "1", *UNTIMED,
     )  # fmt: skip
     wait_for(fresh.folder)
     process.send_signal(signal.SIGINT)
@@ -134,7 +123,7 @@ def test_the_first_interrupt_drains_and_loses_nothing(fresh, faulty):
     assert json.loads((folder / "run.json").read_text())["state"] == "interrupted"
     again = fresh(
         "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=slow", "-o", f"faulty.marker={marker}",
-        "--seeds", "1", "--jobs", "1", *SMALL,
+        "--seeds", "1", "--jobs", "1", *UNTIMED,
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert "1 cached" in again.stdout
@@ -144,7 +133,7 @@ def test_the_second_interrupt_kills(fresh, faulty):
     marker = str(fresh.folder / "marker")
     process = fresh.start(
         "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=hang", "-o", f"faulty.marker={marker}",
-        "--seeds", "2", "--jobs", "1", *SMALL,
+        "--seeds", "2", "--jobs", "1", *UNTIMED,
     )  # fmt: skip
     wait_for(fresh.folder)
     started = time.monotonic()
@@ -163,7 +152,7 @@ def test_a_parent_that_is_killed_takes_its_children_with_it(fresh, faulty):
 
     process = fresh.start(
         "run", "-P", faulty, "--plugins", "shd-synthetic,iaf,faulty", "-o", "faulty.fault=hang",
-        "-o", f"faulty.marker={fresh.folder / 'marker'}", "--jobs", "1", *SMALL,
+        "-o", f"faulty.marker={fresh.folder / 'marker'}", "--jobs", "1", *UNTIMED,
     )  # fmt: skip
     wait_for(fresh.folder)
     (marker,) = fresh.folder.glob("marker.*")
@@ -178,7 +167,7 @@ def test_a_parent_that_is_killed_takes_its_children_with_it(fresh, faulty):
 
 
 def test_a_refused_trial_is_a_row_and_alone_it_is_nothing_ran(fresh):
-    done = fresh("run", "--plugins", "shd-synthetic,iaf,sinabs", "-o", "iaf.surrogate=sigmoid", *SMALL)
+    done = fresh("run", "--plugins", "shd-synthetic,iaf,sinabs", "-o", "iaf.surrogate=sigmoid", *UNTIMED)
     assert done.returncode == 5, done.stderr
     assert "1 skipped" in done.stdout
     assert "sinabs has no surrogate sigmoid" in done.stdout
@@ -227,7 +216,7 @@ def test_a_device_that_is_not_here_is_one_line(fresh, device):
 
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
-    done = fresh("run", "--plugins", "shd-synthetic,lif", "--device", device, *SMALL)
+    done = fresh("run", "--plugins", "shd-synthetic,lif", "--device", device, *UNTIMED)
     assert (done.returncode, done.stderr) == (4, f"error: --device {device}: not here; there is: cpu\n")
     assert fresh.runs() == []
 
@@ -247,7 +236,7 @@ def test_one_dataset_that_is_missing_does_not_ruin_the_other(fresh):
         "run",
         "--plugins",
         "shd,shd-synthetic,iaf",
-        *SMALL,
+        *UNTIMED,
         https_proxy="http://127.0.0.1:9",
         HTTPS_PROXY="http://127.0.0.1:9",
     )
