@@ -15,6 +15,7 @@ from .specification import Specification, digest
 
 # The core's own modules that decide what a trial computes; a change in any other leaves finished trials valid.
 _DECIDING = (
+    "augmentation.py",
     "evaluation.py",
     "initialisation.py",
     "model.py",

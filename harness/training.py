@@ -15,7 +15,6 @@ from .augmentation import shifted
 from .components import Choice
 from .errors import ExitCode, HandledError
 from .evaluation import evaluate, readout
-from .model import SpikingLayer, spiking_layers
 from .specification import seed_for
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 Indices = npt.NDArray[np.int64]
 Report = Callable[[int, Mapping[str, float]], None]
-# A layer of which this share of neurons never spikes, or spikes at every step, is worth a warning.
-_SILENT, _SATURATED = 0.9, 0.5
 # Frames are kept in memory as they are stored up to this size; beyond, batches are read from the mapped file.
 _RESIDENT = 2 * 2**30
 
@@ -47,7 +44,6 @@ class Fitted:
     epochs_trained: int
     refitted: bool
     curves: dict[str, list[float]]
-    warnings: list[str]
 
 
 def fit(
@@ -100,9 +96,7 @@ def fit(
             pass
     elif best is not None:
         model.load_state_dict(best[2])
-    checked = validation if len(validation) else train
-    warnings = activity_warnings(model, frames, checked, recipe["batch_size"], device)
-    return Fitted(selected, recipe["epochs"], refitted, curves, warnings)
+    return Fitted(selected, recipe["epochs"], refitted, curves)
 
 
 class _Batches:
@@ -175,36 +169,3 @@ def _optimiser(model: nn.Module, recipe: Choice) -> torch.optim.Optimizer:
 
 def _state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def activity_warnings(model: nn.Module, frames: Frames, indices: Indices, batch_size: int, device: str) -> list[str]:
-    """A sentence for each spiking layer that is mostly silent or mostly saturated on the given samples."""
-    fired: dict[str, torch.Tensor] = {}
-    full: dict[str, torch.Tensor] = {}
-    handles = []
-
-    def watch(name: str) -> Any:
-        def see(layer: SpikingLayer, given: Any, out: torch.Tensor) -> None:
-            # Over recordings and steps: did a neuron ever spike, and did it ever rest?
-            spiked = (out > 0).flatten(0, 1)
-            fired[name] = fired.get(name, torch.zeros_like(spiked[0])) | spiked.any(0)
-            full[name] = full.get(name, torch.zeros_like(spiked[0])) | ~spiked.all(0)
-
-        return see
-
-    try:
-        for name, layer in spiking_layers(model).items():
-            handles.append(layer.register_forward_hook(watch(name)))
-        evaluate(model, frames, indices, batch_size=batch_size, device=device)
-    finally:
-        for handle in handles:
-            handle.remove()
-    sentences = []
-    for name in fired:
-        silent = 1 - float(fired[name].float().mean())
-        saturated = 1 - float(full[name].float().mean())
-        if silent >= _SILENT:
-            sentences.append(f"{name} is silent: {silent:.0%} of its neurons never spike on the validation recordings")
-        if saturated >= _SATURATED:
-            sentences.append(f"{name} is saturated: {saturated:.0%} of its neurons spike at every step")
-    return sentences

@@ -145,6 +145,7 @@ class _Trial:
         self.report = report
         self.clock = clock
         self.specification = Specification.from_json(job.specification)
+        self.sentences: list[str] = []
         self.metrics = [
             (cast(Metric, registry.find(item["name"]).component), Choice.from_json("metric", item))
             for item in job.metrics
@@ -169,8 +170,8 @@ class _Trial:
         with self.clock("initialise"):
             shape = tuple(self.train.frames.shape[2:])
             model = build(self.registry, self.specification, shape, len(self.job.data["classes"]))
-            sentences = list(
-                initialise(model, self.registry, self.specification, self.train, self.train_indices, self.job.seed)
+            self.sentences += initialise(
+                model, self.registry, self.specification, self.train, self.train_indices, self.job.seed
             )
             model.to(self.job.device)
         rows = self._measure(model, "before")
@@ -178,16 +179,15 @@ class _Trial:
             outcome, arrays = self._saved(model)
         else:
             with self.clock("train"):
-                outcome, more = self._train(model)
-                sentences += more
+                outcome = self._train(model)
             arrays = {f"weights/{name}": value.detach().cpu().numpy() for name, value in model.state_dict().items()}
         outcome["split"] = how
         rows += self._measure(model, "after", arrays)
         outcome["predictions"] = hashlib.sha256(arrays["test/predictions"].tobytes()).hexdigest()[:20]
         outcome["metrics"] = rows
-        return outcome, sentences, arrays
+        return outcome, self.sentences, arrays
 
-    def _train(self, model: torch.nn.Module) -> tuple[dict[str, Any], list[str]]:
+    def _train(self, model: torch.nn.Module) -> dict[str, Any]:
         from .reload import weights_hash
         from .training import fit
 
@@ -203,14 +203,13 @@ class _Trial:
             report=lambda epoch, scores: self.report("epoch", epoch=epoch, epochs=epochs, scores=scores),
             inflation=self.test if self.job.report_inflation else None,
         )
-        outcome = {
+        return {
             "weights": weights_hash(model.state_dict()),
             "selected_epoch": fitted.selected_epoch,
             "epochs_trained": fitted.epochs_trained,
             "refitted": fitted.refitted,
             "curves": fitted.curves,
         }
-        return outcome, list(fitted.warnings)
 
     def _saved(self, model: torch.nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
         """The outcome and the weights of a finished record, loaded into ``model``."""
@@ -227,6 +226,7 @@ class _Trial:
         self, model: torch.nn.Module, phase: str, arrays: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """The rows of every metric that runs in ``phase``; ``arrays`` receives the predictions of the one pass over test."""
+        from .activity import activity_seen
         from .evaluation import evaluate
         from .model import context
 
@@ -242,7 +242,7 @@ class _Trial:
             predicts = arrays is not None and split == "test"
             if not (wanted or predicts) or (indices is not None and len(indices) == 0):
                 continue
-            with self.clock(f"measure {phase} {split}"):
+            with self.clock(f"measure {phase} {split}"), activity_seen(model) as activity:
                 evaluation = evaluate(
                     model,
                     frames,
@@ -264,6 +264,7 @@ class _Trial:
             if arrays is not None and predicts:
                 for name in ("predictions", "labels", "recordings", "counts"):
                     arrays[f"test/{name}"] = getattr(evaluation, name)
+                self.sentences += activity.warnings(split)
         return rows
 
 

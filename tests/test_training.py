@@ -8,6 +8,7 @@ import torch
 from samples import frames, specification
 
 from harness import Registry
+from harness.activity import activity_seen
 from harness.augmentation import shifted
 from harness.evaluation import evaluate
 from harness.events.splits import hold_out
@@ -116,9 +117,16 @@ def test_a_loss_that_is_not_finite_is_one_line():
         train(specification(optimiser="sgd", learning_rate=1e38, neuron_values={"spikes": "multi"}))
 
 
+def activity(spec, given):
+    model, _, held = train(spec, given=given)
+    with activity_seen(model) as seen:
+        evaluate(model, given, held, batch_size=16)
+    return seen.warnings("validation")
+
+
 def test_a_silent_layer_is_named():
-    _, fitted, _ = train(specification(epochs=0, init="torch", neuron_values={"threshold": 1e6}))
-    assert any("spiking.1 is silent: 100%" in sentence for sentence in fitted.warnings)
+    sentences = activity(specification(epochs=0, init="torch", neuron_values={"threshold": 1e6}), frames())
+    assert "spiking.1 is silent: 100% of its neurons never spike on the validation recordings" in sentences
 
 
 def test_a_saturated_layer_is_named():
@@ -127,8 +135,11 @@ def test_a_saturated_layer_is_named():
     spec = specification(
         epochs=0, init="torch", network={"hidden": (16,), "bias": True}, neuron_values={"threshold": 1e-6}
     )
-    _, fitted, _ = train(spec, given=full)
-    assert any("is saturated" in sentence for sentence in fitted.warnings)
+    assert any("is saturated" in sentence for sentence in activity(spec, full))
+
+
+def test_layers_that_sometimes_spike_are_not_named():
+    assert activity(specification(epochs=3), frames()) == []
 
 
 def test_taus_move_only_when_they_are_trained():
