@@ -9,7 +9,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -242,7 +242,8 @@ class _Trial:
             predicts = arrays is not None and split == "test"
             if not (wanted or predicts) or (indices is not None and len(indices) == 0):
                 continue
-            with self.clock(f"measure {phase} {split}"), activity_seen(model) as activity:
+            watching = activity_seen(model) if predicts else nullcontext()
+            with self.clock(f"measure {phase} {split}"), watching as activity:
                 evaluation = evaluate(
                     model,
                     frames,
@@ -264,6 +265,7 @@ class _Trial:
             if arrays is not None and predicts:
                 for name in ("predictions", "labels", "recordings", "counts"):
                     arrays[f"test/{name}"] = getattr(evaluation, name)
+            if activity is not None:
                 self.sentences += activity.warnings(split)
         return rows
 

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from small_job import UNTIMED
 
 from harness import load_model
 from harness.records import Record
@@ -231,3 +232,15 @@ def test_the_tutorials_recipe_takes_its_values(cli):
     done = cli("run", "--plugins", "shd-synthetic,lif", "--recipe", "tutorial", "--dry-run")
     assert done.returncode == 0
     assert "adam, learning rate 0.001, batch 128, 3 epochs, init torch" in done.stdout
+
+
+def test_a_silent_layer_is_said_under_the_table_once_and_in_the_record(fresh):
+    done = fresh(
+        "run", "--plugins", "shd-synthetic,iaf", *UNTIMED, "-o", "recipe.init=torch", "-o", "iaf.threshold=1e6"
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(next(fresh.results.glob("2*/trials/*.json")).read_text())
+    said = [sentence for sentence in record["warnings"] if "spiking.1 is silent: 100%" in sentence]
+    assert len(said) == 1
+    assert "never spike on the test recordings" in said[0]
+    assert done.stdout.count("spiking.1 is silent") == 1
