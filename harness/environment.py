@@ -10,7 +10,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("snn-harness", "torch", "numpy", "sinabs", "tonic", "h5py", "pandas", "scipy", "matplotlib", "pluggy")
+_PACKAGES = (
+    "snn-harness",
+    "torch",
+    "numpy",
+    "sinabs",
+    "numba",
+    "tonic",
+    "h5py",
+    "pandas",
+    "scipy",
+    "matplotlib",
+    "pluggy",
+)
 
 
 def harness_version() -> str:

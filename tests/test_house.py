@@ -16,7 +16,7 @@ from harness import Registry, hookspecs
 from harness.cli.main import with_plugin_commands
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("torch", "numpy", "pandas", "scipy", "matplotlib", "sinabs", "tonic", "h5py")
+HEAVY = ("torch", "numpy", "pandas", "scipy", "matplotlib", "sinabs", "tonic", "h5py", "numba")
 COMMANDS = (
     ["--help"],
     ["--version"],
@@ -50,6 +50,7 @@ def test_light_commands_import_nothing_heavy(arguments):
         "harness_networks",
         "harness_metrics",
         "harness_sinabs",
+        "harness_fused",
     ],
 )
 def test_the_top_of_every_package_is_light(name):

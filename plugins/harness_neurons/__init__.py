@@ -64,6 +64,13 @@ _SHARED = (
     Parameter(name="surrogate_width", default=0.5, kind="float", above=0, summary="width of the surrogate"),
     Parameter(name="surrogate_scale", default=1.0, kind="float", above=0, summary="factor on the surrogate"),
     Parameter(name="train_taus", default=False, kind="bool", summary="whether training moves the time constants"),
+    Parameter(
+        name="taus",
+        default="layer",
+        kind="str",
+        choices=("layer", "neuron"),
+        summary="one value of each time constant a layer, or one a neuron; all start alike",
+    ),
 )
 _NORMALISED = Parameter(
     name="norm_input", default=False, kind="bool", summary="scale the current by 1 - exp(-1 / tau_mem)"

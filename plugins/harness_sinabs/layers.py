@@ -40,9 +40,10 @@ class _Unregistered:
 class SinabsLayer(nn.Module):
     """One sinabs layer; (batch, time, ...) in and out, zero state at every call."""
 
-    def __init__(self, neuron: Choice, recurrent: nn.Module | None, layout: str) -> None:
+    def __init__(self, neuron: Choice, shape: tuple[int, ...], recurrent: nn.Module | None, layout: str) -> None:
         super().__init__()
         self.neuron = neuron
+        self.shape = tuple(shape)
         self.layout = layout
         self._recurrent = None if recurrent is None else _Unregistered(recurrent)
         self.layer = _CLASSES[neuron.name, recurrent is not None, layout](**self._arguments())
@@ -56,7 +57,7 @@ class SinabsLayer(nn.Module):
     def _arguments(self) -> dict[str, Any]:
         neuron = self.neuron
         arguments: dict[str, Any] = {
-            "tau_syn": neuron["tau_syn"],
+            "tau_syn": self._tau("tau_syn"),
             "min_v_mem": neuron["v_min"],
             "spike_threshold": torch.tensor(neuron["threshold"]),
             "spike_fn": _spike_function(neuron),
@@ -64,14 +65,18 @@ class SinabsLayer(nn.Module):
             "surrogate_grad_fn": _surrogate(neuron),
         }
         if neuron.name in ("lif", "alif"):
-            arguments |= {"tau_mem": neuron["tau_mem"], "norm_input": neuron["norm_input"]}
+            arguments |= {"tau_mem": self._tau("tau_mem"), "norm_input": neuron["norm_input"]}
         if neuron.name == "alif":
-            arguments |= {"tau_adapt": neuron["tau_adapt"], "adapt_scale": neuron["adapt_scale"]}
+            arguments |= {"tau_adapt": self._tau("tau_adapt"), "adapt_scale": neuron["adapt_scale"]}
         if self._recurrent is not None:
             arguments["rec_connect"] = self._recurrent
         if self.layout == "flattened":
             arguments["num_timesteps"] = 1  # set at every call
         return arguments
+
+    def _tau(self, name: str) -> Any:
+        value = self.neuron[name]
+        return value if value is None or self.neuron["taus"] == "layer" else torch.full(self.shape, value)
 
     def _forget(self) -> None:
         """Empty the state and keep it out of state_dict; a state left from another batch would be drawn from at random."""
@@ -93,7 +98,7 @@ class SinabsLayer(nn.Module):
     def __deepcopy__(self, memo: dict[int, Any]) -> SinabsLayer:
         # The library's own copies by constructor arguments and would keep calling the old recurrent weights.
         recurrent = None if self._recurrent is None else copy.deepcopy(self._recurrent.module, memo)
-        made = SinabsLayer(self.neuron, recurrent, self.layout)
+        made = SinabsLayer(self.neuron, self.shape, recurrent, self.layout)
         made.load_state_dict(self.state_dict())
         made.train(self.training)
         memo[id(self)] = made
@@ -122,4 +127,4 @@ def layer(
     neuron: Choice, shape: tuple[int, ...], recurrent: nn.Module | None = None, layout: str = "plain"
 ) -> SinabsLayer:
     """The sinabs layer of ``neuron``; recurrent layers exist in the plain layout alone."""
-    return SinabsLayer(neuron, recurrent, "plain" if recurrent is not None else layout)
+    return SinabsLayer(neuron, shape, recurrent, "plain" if recurrent is not None else layout)

@@ -43,7 +43,7 @@ def test_tutorial_shd_job(benchmark, tmp_path, capsys):
         "harness",
         "run",
         "--plugins",
-        "shd,iaf,lif,alif,sinabs",
+        "shd,iaf,lif,alif",
         "--recipe",
         "tutorial",
         "--force",
@@ -76,7 +76,7 @@ def test_tutorial_shd_job(benchmark, tmp_path, capsys):
     benchmark.pedantic(turn, rounds=1)
     with capsys.disabled():
         print(
-            f"\nthe tutorial's SHD job, {train} + {test} recordings, {epochs} epochs, batch {batch}, backend sinabs (one round)"
+            f"\nthe tutorial's SHD job, {train} + {test} recordings, {epochs} epochs, batch {batch}, backend fused (one round)"
         )
         for state in states:
             first, second = taken["tutorial", state], taken["harness", state]

@@ -1,0 +1,224 @@
+"""The scan as one differentiable function: torch tensors in, compiled kernels on their memory, torch tensors out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from harness import Choice
+
+from . import kernels
+from .threads import run
+
+# Fewer elements than this are done before another thread has started.
+_WORTH_A_THREAD = 1 << 14
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a layer's neuron asks of the kernels."""
+
+    neuron: Choice
+
+    @property
+    def filtered(self) -> bool:
+        """Whether there is a synaptic filter."""
+        return self.neuron["tau_syn"] is not None
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the threshold adapts."""
+        return "tau_adapt" in self.neuron.values
+
+    def flags(self) -> tuple[bool, bool, bool]:
+        """Normalised input, a floor, reset to a value: branches of the kernels at run time."""
+        neuron = self.neuron
+        return bool(neuron.values.get("norm_input", False)), neuron["v_min"] is not None, neuron["reset"] == "value"
+
+    def settings(self, dtype: torch.dtype) -> npt.NDArray[Any]:
+        """The numbers that kernels read."""
+        made: npt.NDArray[Any] = kernels.settings_of(dict(self.neuron.values), self.kind, _NUMPY[dtype])
+        return made
+
+    @property
+    def kind(self) -> int:
+        """The surrogate's number."""
+        return kernels.KINDS.index(self.neuron["surrogate"])
+
+    def tasks(self, recordings: int, neurons: int, recurrent: bool) -> int:
+        """How many pieces of work a batch is."""
+        return recordings * (1 if recurrent else -(-neurons // kernels.BLOCK)) if neurons else 0
+
+
+def threads_for(elements: int) -> int:
+    """Threads worth using for that many elements, never more than torch is pinned to."""
+    return 1 if elements < _WORTH_A_THREAD else torch.get_num_threads()
+
+
+def _array(tensor: torch.Tensor | None, dtype: torch.dtype, dimensions: int) -> npt.NDArray[Any]:
+    """The tensor's memory, contiguous; an empty array for None."""
+    if tensor is None:
+        return np.empty((0,) * dimensions, _NUMPY[dtype])
+    array: npt.NDArray[Any] = tensor.detach().contiguous().numpy()
+    return array
+
+
+def _wide(decays: npt.NDArray[Any], neurons: int) -> npt.NDArray[Any]:
+    return np.ascontiguousarray(np.broadcast_to(decays, (3, neurons)))
+
+
+class FusedScan(torch.autograd.Function):
+    """x (B, T, N), decays (3, 1 or N), weight (N, N), bias (N,), start (3 or 4, B, N) to spikes (B, T, N) and end (3, B, N).
+
+    ``weight``, ``bias`` and ``start`` may be None; ``end`` is empty unless it is wanted. Rows of decays are those of synaptic
+    current, membrane and adaptation; planes of start and end are i, v and b, and the fourth of start the spikes before the
+    first step, which recurrent weights map.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        decays: torch.Tensor,
+        weight: torch.Tensor | None,
+        bias: torch.Tensor | None,
+        start: torch.Tensor | None,
+        scan: Scan,
+        wants_end: bool,
+        keep: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        dtype, (recordings, _, neurons) = x.dtype, x.shape
+        recurrent = weight is not None
+        given = x.contiguous()
+        out = torch.empty_like(given)
+        potentials = torch.empty_like(given) if keep else given.new_empty(0, 0, 0)
+        end = given.new_empty((3, recordings, neurons) if wants_end else (3, 0, 0))
+        into = _array(None if weight is None else weight.t(), dtype, 2)
+        arrays = (
+            _array(given, dtype, 3),
+            _wide(_array(decays, dtype, 2), neurons),
+            scan.settings(dtype),
+            np.empty((3, 0, 0), _NUMPY[dtype]) if start is None else _array(start, dtype, 3),
+            into,
+            _array(bias, dtype, 1),
+            *scan.flags(),
+        )
+        written = (out.numpy(), potentials.numpy(), end.numpy())
+        kernel = kernels.forward_kernel(scan.filtered, scan.adaptive, scan.neuron["spikes"] != "single", recurrent)
+        threads = threads_for(given.numel())
+        run(
+            lambda first, last: kernel(*arrays, first, last, *written),
+            scan.tasks(recordings, neurons, recurrent),
+            threads,
+        )
+        if keep:
+            trains_decays = ctx.needs_input_grad[1]
+            ctx.save_for_backward(
+                out, potentials, given if trains_decays else None, decays, weight, bias, start
+            )  # fmt: skip
+            ctx.scan, ctx.threads, ctx.arrays = scan, threads, arrays[1:6]
+            ctx.set_materialize_grads(False)
+        return out, end
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+        g_out, g_end = gradients
+        out, potentials, x, decays, weight, bias, start = ctx.saved_tensors
+        with torch.no_grad():
+            computed = _backward(ctx, g_out, g_end, out, potentials, x, decays, weight, bias, start)
+        if torch.is_grad_enabled():
+            # ``out`` stands for the inputs: its history is theirs.
+            upstream = [out, *(gradient for gradient in gradients if gradient is not None)]
+            marked = iter(_NoSecondDerivative.apply(len(upstream), *upstream, *(g for g in computed if g is not None)))
+            computed = tuple(None if gradient is None else next(marked) for gradient in computed)
+        return (*computed, None, None, None)
+
+
+def _backward(
+    ctx: Any,
+    g_out: torch.Tensor | None,
+    g_end: torch.Tensor | None,
+    out: torch.Tensor,
+    potentials: torch.Tensor,
+    x: torch.Tensor | None,
+    decays: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    start: torch.Tensor | None,
+) -> tuple[torch.Tensor | None, ...]:
+    scan: Scan = ctx.scan
+    dtype, (recordings, _, neurons) = out.dtype, out.shape
+    recurrent, taus, moves_start = weight is not None, ctx.needs_input_grad[1], ctx.needs_input_grad[4]
+    wide, settings, start_array, into, bias_array = ctx.arrays
+    g_x = torch.empty_like(out)
+    g_start = out.new_zeros((len(start_array), recordings, neurons) if moves_start else (3, 0, 0))
+    sums = np.zeros((3, recordings, neurons) if taus else (3, 0, 0), np.float64)
+    arrays = (
+        _array(torch.zeros_like(out) if g_out is None else g_out, dtype, 3),
+        np.empty((3, 0, 0), _NUMPY[dtype]) if g_end is None or not g_end.numel() else _array(g_end, dtype, 3),
+        out.detach().numpy(),
+        potentials.detach().numpy(),
+        _array(x, dtype, 3),
+        wide,
+        settings,
+        scan.kind,
+        start_array,
+        _array(weight, dtype, 2),
+        into,
+        bias_array,
+        *scan.flags(),
+    )
+    written = (g_x.numpy(), g_start.numpy(), sums)
+    kernel = kernels.backward_kernel(scan.filtered, scan.adaptive, taus, recurrent)
+    run(
+        lambda first, last: kernel(*arrays, first, last, *written),
+        scan.tasks(recordings, neurons, recurrent),
+        ctx.threads,
+    )
+    g_decays = None
+    if taus:
+        # Over recordings, then over neurons, in float64 and always in that order.
+        per_neuron = sums.sum(1)
+        summed = per_neuron if decays.shape[1] == neurons and neurons != 1 else per_neuron.sum(1, keepdims=True)
+        g_decays = torch.from_numpy(np.ascontiguousarray(summed)).to(dtype)
+    g_weight, g_bias = _recurrent_gradients(ctx, scan, g_x, out) if recurrent else (None, None)
+    return (
+        g_x if ctx.needs_input_grad[0] else None,
+        g_decays,
+        g_weight if ctx.needs_input_grad[2] else None,
+        g_bias if ctx.needs_input_grad[3] else None,
+        g_start if moves_start else None,
+    )
+
+
+def _recurrent_gradients(
+    ctx: Any, scan: Scan, g_x: torch.Tensor, out: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    neurons = out.shape[2]
+    to_weights, to_bias = np.zeros((neurons, neurons)), np.zeros(neurons)
+    arrays = g_x.numpy(), out.detach().numpy(), ctx.arrays[2]
+    run(
+        lambda first, last: kernels.recurrent_gradient(*arrays, first, last, to_weights, to_bias),
+        neurons,
+        ctx.threads,
+    )
+    return torch.from_numpy(to_weights).t().to(out.dtype).contiguous(), torch.from_numpy(to_bias).to(out.dtype)
+
+
+class _NoSecondDerivative(torch.autograd.Function):
+    """Hands gradients on; a derivative of them is an error, not a silent zero."""
+
+    @staticmethod
+    def forward(ctx: Any, upstream: int, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(tensor.view_as(tensor) for tensor in tensors[upstream:])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        raise RuntimeError(
+            "the backend fused has no second derivative; take the neuron's reference or the backend sinabs"
+        )
