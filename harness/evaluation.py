@@ -78,7 +78,7 @@ def evaluate(
     model.eval()
     try:
         with torch.inference_mode(), ExitStack() as stack:
-            seen = stack.enter_context(_layers_seen(model)) if "layers" in needs else None
+            seen = stack.enter_context(layers_seen(model)) if "layers" in needs else None
             for begin in range(0, len(chosen), batch_size):
                 part = chosen[begin : begin + batch_size]
                 inputs, labels, mask = batch_of(frames, part, device)
@@ -115,7 +115,7 @@ def evaluate(
     )
 
 
-class _Seen:
+class Seen:
     """What the hooks saw in one forward pass, by name, in order of execution."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -124,6 +124,7 @@ class _Seen:
         self._leading = (0, 0)
 
     def begin(self, batch: int, time: int) -> None:
+        """Forget the last forward pass; the next is of ``batch`` recordings and ``time`` steps."""
         self._views = {}
         self._leading = (batch, time)
 
@@ -137,6 +138,7 @@ class _Seen:
         self._views[unique] = LayerView(module, self._unflattened(given), self._unflattened(out), spiking)
 
     def views(self) -> Mapping[str, LayerView]:
+        """The layers of the pass since :meth:`begin`."""
         views = dict(self._views)
         spikes = {id(view.module): view.output for view in self._views.values() if view.spiking}
         for name, layer in self.callers.items():
@@ -147,8 +149,9 @@ class _Seen:
 
 
 @contextmanager
-def _layers_seen(model: nn.Module) -> Iterator[_Seen]:
-    seen = _Seen(model)
+def layers_seen(model: nn.Module) -> Iterator[Seen]:
+    """While inside, what every weight and spiking layer of ``model`` is given and puts out."""
+    seen = Seen(model)
     handles = []
 
     def hook(name: str, spiking: bool) -> Any:

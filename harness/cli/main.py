@@ -19,6 +19,7 @@ from ..errors import ExitCode, HandledError, UsageError
 from ..registry import PluginWarning, Registry
 from ..store import DamagedRecordWarning
 from .cache import cache
+from .check import check_plugin
 from .plugins import plugins
 from .run import run
 from .runs import runs
@@ -70,7 +71,7 @@ def parse_early(arguments: Sequence[str]) -> Early:
 @click.group(
     name="harness",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 ok, 1 regression found, 2 interrupted, 3 a trial failed or an internal error, 4 usage, "
+    epilog="Exit status: 0 ok, 1 regression found, 2 interrupted, 3 a trial or a check failed or an internal error, 4 usage, "
     "5 nothing ran, 6 baseline missing or not comparable.",
 )
 @click.version_option(harness_version(), prog_name="snn-harness", message="%(prog)s %(version)s")
@@ -82,7 +83,7 @@ def cli(**_: Any) -> None:
     """Benchmark spiking neural networks: every dataset, neuron and backend asked for, one honest record a trial."""
 
 
-for command in (run, plugins, runs, cache):
+for command in (run, plugins, runs, cache, check_plugin):
     cli.add_command(command)
 
 

@@ -23,6 +23,9 @@ from ..errors import ExitCode, HandledError
 from .tasks import Limits, Message, Outcome, Task
 
 _POLL = 0.25
+# glibc gives large blocks back to the system when they are freed, and every step of training asks for them anew: page faults
+# would cost as much as the arithmetic on them. What a user sets wins.
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31)}
 
 
 class ServerError(HandledError):
@@ -79,7 +82,7 @@ class Local:
                 stdout=log,
                 stderr=log,
                 pass_fds=[writing],
-                env={**os.environ, **pinned},
+                env={**_MALLOC, **os.environ, **pinned},
                 start_new_session=True,  # the terminal's Ctrl-C is the run's to handle
             )
         os.close(writing)

@@ -113,13 +113,11 @@ class FusedLayer(nn.Module):
 
     def _decays(self, dtype: torch.dtype) -> torch.Tensor:
         """exp(-1 / tau) of current, membrane and adaptation, (3, 1 or neurons); 1 where there is no such tau."""
-        rows = [
-            None if tau is None else torch.exp(-1 / tau.to(dtype)).reshape(-1)
-            for tau in (self.tau_syn, self.tau_mem, self.tau_adapt)
-        ]
-        size = max((len(row) for row in rows if row is not None), default=1)
-        one = torch.ones(size, dtype=dtype)
-        return torch.stack([one if row is None else row for row in rows])
+        taus = (self.tau_syn, self.tau_mem, self.tau_adapt)
+        # An infinite time constant has the decay 1.
+        absent = torch.full(next((tau.shape for tau in taus if tau is not None), ()), math.inf)
+        stacked = torch.stack([absent if tau is None else tau for tau in taus])
+        return torch.exp(-1 / stacked.to(dtype)).reshape(3, -1)
 
     def _state_after(self, out: torch.Tensor, end: torch.Tensor, before: State | None) -> State:
         shape = (out.shape[0], *out.shape[2:])

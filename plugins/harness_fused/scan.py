@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,13 @@ class Scan:
         neuron = self.neuron
         return bool(neuron.values.get("norm_input", False)), neuron["v_min"] is not None, neuron["reset"] == "value"
 
-    def settings(self, dtype: torch.dtype) -> npt.NDArray[Any]:
-        """The numbers that kernels read."""
-        made: npt.NDArray[Any] = kernels.settings_of(dict(self.neuron.values), self.kind, _NUMPY[dtype])
-        return made
+    @cached_property
+    def settings(self) -> dict[torch.dtype, npt.NDArray[Any]]:
+        """The numbers that kernels read, by float type."""
+        values = dict(self.neuron.values)
+        return {dtype: kernels.settings_of(values, self.kind, numpy) for dtype, numpy in _NUMPY.items()}
 
-    @property
+    @cached_property
     def kind(self) -> int:
         """The surrogate's number."""
         return kernels.KINDS.index(self.neuron["surrogate"])
@@ -69,7 +71,11 @@ def _array(tensor: torch.Tensor | None, dtype: torch.dtype, dimensions: int) -> 
 
 
 def _wide(decays: npt.NDArray[Any], neurons: int) -> npt.NDArray[Any]:
-    return np.ascontiguousarray(np.broadcast_to(decays, (3, neurons)))
+    if decays.shape[1] == neurons:
+        return decays
+    wide = np.empty((3, neurons), decays.dtype)
+    wide[:] = decays
+    return wide
 
 
 class FusedScan(torch.autograd.Function):
@@ -102,7 +108,7 @@ class FusedScan(torch.autograd.Function):
         arrays = (
             _array(given, dtype, 3),
             _wide(_array(decays, dtype, 2), neurons),
-            scan.settings(dtype),
+            scan.settings[dtype],
             np.empty((3, 0, 0), _NUMPY[dtype]) if start is None else _array(start, dtype, 3),
             into,
             _array(bias, dtype, 1),

@@ -71,10 +71,44 @@ class Reference(nn.Module):
 
     def trace(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Spikes, and ``i_syn``, ``v_mem`` and alif's ``b`` after every step, each (batch, time, *shape)."""
-        spikes, _, traces = self._scan(x, state or {})
-        return spikes, traces
+        names = ("i_syn", "v_mem") if self.tau_adapt is None else ("i_syn", "v_mem", "b")
+        spikes, _, seen = self._scan(x, state or {}, names)
+        return spikes, seen
 
-    def _scan(self, x: torch.Tensor, state: State) -> tuple[torch.Tensor, State, State]:
+    def margins(self, x: torch.Tensor) -> State:
+        """Where rounding may decide: distances to the nearest jump, each (batch, time, *shape).
+
+        ``spikes``: of v to the nearest potential at which the number of spikes changes. ``slopes``: to the nearest jump of a
+        derivative, at an edge of the surrogate or at the floor; infinite where there is none, or v lies exactly on it, which
+        is no matter of rounding. ``scale``: the largest of current, potential and threshold up to the step.
+        """
+        neuron = self.neuron
+        _, _, seen = self._scan(x, {}, ("received", "i_syn", "potential", "threshold", "reset"))
+        v, th = seen["potential"], seen["threshold"]
+        multiple = torch.round(v / th).clamp(min=1)
+        if neuron["spikes"] != "multi":
+            multiple = multiple.clamp(max=1 if neuron["spikes"] == "single" else neuron["max_spikes"])
+        jumps = {"boxcar": (-1, 1), "heaviside": (-1,)}.get(neuron["surrogate"], ())
+        edges = [torch.abs(v - th - side * neuron["surrogate_width"]) for side in jumps]
+        if neuron["v_min"] is not None:
+            edges.append(torch.abs(seen["reset"] - neuron["v_min"]))
+        slopes = torch.full_like(v, torch.inf)
+        for edge in edges:
+            slopes = torch.minimum(slopes, torch.where(edge == 0, torch.inf, edge))
+        largest = torch.stack([torch.abs(seen[name]) for name in ("received", "i_syn", "potential", "threshold")]).amax(
+            0
+        )
+        return {
+            "spikes": torch.abs(v - multiple * th),
+            "slopes": slopes,
+            "scale": torch.cummax(largest, 1).values if x.shape[1] else largest,
+        }
+
+    def _scan(self, x: torch.Tensor, state: State, wanted: tuple[str, ...] = ()) -> tuple[torch.Tensor, State, State]:
+        """Spikes, the state after the last step, and what is ``wanted`` of every step, by name.
+
+        ``potential`` is v before the reset, ``reset`` v after it, ``v_mem`` v after the floor.
+        """
         neuron, recurrent = self.neuron, self._recurrent[0]
         one = x.new_tensor(1.0)
         a_syn, a_mem, a_adapt = (
@@ -88,8 +122,7 @@ class Reference(nn.Module):
         i, v, b = (state.get(name, zero) for name in ("i_syn", "v_mem", "b"))
         s = state.get("spikes")
         fed_back = recurrent(s) if recurrent is not None and s is not None and x.shape[1] else zero
-        out: list[torch.Tensor] = []
-        seen: list[tuple[torch.Tensor, ...]] = []
+        seen: dict[str, list[torch.Tensor]] = {name: [] for name in ("spikes", *wanted)}
         for step in range(x.shape[1]):
             received = x[:, step] + fed_back
             i = received if self.tau_syn is None else a_syn * (i + received)
@@ -97,16 +130,28 @@ class Reference(nn.Module):
                 i = (1 - a_mem) * i
             v = a_mem * v + ((1 - a_mem) * i if normalised and not adaptive else i)
             threshold = base + neuron["adapt_scale"] * b if adaptive else base
+            potential = v
             s = _Spike.apply(v, threshold, neuron)
             v = v - s * threshold if neuron["reset"] == "subtract" else torch.where(s > 0, neuron["reset_value"], v)
+            reset = v
             if adaptive:
                 b = a_adapt * b + (1 - a_adapt) * s
             if neuron["v_min"] is not None:
                 v = torch.relu(v - neuron["v_min"]) + neuron["v_min"]
             if recurrent is not None and step + 1 < x.shape[1]:
                 fed_back = recurrent(s)
-            out.append(s)
-            seen.append((i, v, b) if adaptive else (i, v))
+            now = {
+                "spikes": s,
+                "received": received,
+                "i_syn": i,
+                "potential": potential,
+                "threshold": threshold.expand_as(v),
+                "reset": reset,
+                "v_mem": v,
+                "b": b,
+            }
+            for name, values in seen.items():
+                values.append(now[name])
         after = {"v_mem": v}
         if self.tau_syn is not None:
             after["i_syn"] = i
@@ -114,11 +159,9 @@ class Reference(nn.Module):
             after["b"] = b
         if recurrent is not None and s is not None:
             after["spikes"] = s
-        names = ("i_syn", "v_mem", "b") if adaptive else ("i_syn", "v_mem")
         nothing = torch.zeros_like(x)
-        planes = list(zip(*seen, strict=True)) or [[]] * len(names)
-        traces = {name: torch.stack(plane, 1) if plane else nothing for name, plane in zip(names, planes, strict=True)}
-        return (torch.stack(out, 1) if out else nothing), after, traces
+        stacked = {name: torch.stack(values, 1) if values else nothing for name, values in seen.items()}
+        return stacked.pop("spikes"), after, stacked
 
 
 def layer(neuron: Choice, shape: tuple[int, ...], recurrent: nn.Module | None = None) -> Reference:

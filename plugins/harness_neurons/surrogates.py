@@ -33,13 +33,13 @@ def periodic_exponential(v: torch.Tensor, th: torch.Tensor, w: float) -> torch.T
 
 def sigmoid(v: torch.Tensor, th: torch.Tensor, w: float) -> torch.Tensor:
     """s (1 - s) / w with s the logistic function of (v - th) / w"""
-    s = torch.sigmoid((v - th) / w)
-    return s * (1 - s) / w
+    y = (v - th) / w
+    return torch.sigmoid(y) * torch.sigmoid(-y) / w  # 1 - s would cancel far above the threshold
 
 
 def tanh(v: torch.Tensor, th: torch.Tensor, w: float) -> torch.Tensor:
     """(1 - tanh²((v - th) / w)) / (2 w)"""
-    return (1 - torch.tanh((v - th) / w) ** 2) / (2 * w)
+    return torch.cosh((v - th) / w) ** -2 / (2 * w)  # the same, without its cancellation far from the threshold
 
 
 def boxcar(v: torch.Tensor, th: torch.Tensor, w: float) -> torch.Tensor:

@@ -19,6 +19,9 @@ def refuses(neuron: Choice, recurrent: bool, device: str) -> str | None:
         return f"sinabs has no surrogate {neuron['surrogate']}; it has {', '.join(SURROGATES)}"
     if neuron["surrogate"] == "heaviside" and neuron["surrogate_scale"] != 1:
         return "sinabs does not scale its heaviside surrogate"
+    if neuron.name == "alif" and neuron["taus"] == "neuron" and neuron["tau_syn"] is not None:
+        # ALIF asks whether tau_syn is true, which a tensor of several values cannot say (sinabs 3.1.3).
+        return "sinabs' ALIF takes no tau_syn a neuron"
     if neuron["reset"] == "value" and neuron["reset_value"] != 0:
         # MembraneReset adds the value to every neuron at every step (sinabs 3.1.3).
         return "sinabs resets wrongly to a value other than 0"

@@ -1,0 +1,188 @@
+"""The conformance kit: what is sound passes, and each fault is found by the check that is there for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import strategies as st
+
+from harness import Registry
+from harness.cli.main import main
+from harness.testing import SUITES, BackendSuite, MetricSuite, run
+from harness.testing.rules import decided_by_rounding, reach, spikes_differ, values_differ
+
+PLUGIN = Path(__file__).with_name("faulty.py")
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return Registry.discover(files=[PLUGIN])
+
+
+def failures(registry, kind, name, examples):
+    suite = kind()
+    suite.name, suite.registry, suite.examples = name, registry, examples
+    return {outcome.check: outcome for outcome in run(suite) if outcome.status == "failed"}
+
+
+def test_the_definition_as_a_backend_passes_every_check(registry):
+    assert failures(registry, BackendSuite, "exact", 40) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("leaking", "test_a_call_leaves_nothing_behind"),
+        ("early", "test_spikes_are_the_definitions"),
+        ("steep", "test_gradients_are_the_definitions"),
+        ("overwriting", "test_a_call_leaves_nothing_behind"),
+        ("training", "test_training_and_evaluation_compute_the_same"),
+        ("mixing", "test_recordings_do_not_touch_each_other"),
+        ("forgetful", "test_a_stream_in_pieces_is_one_pass"),
+        ("once", "test_a_second_derivative_is_right_or_an_error"),
+        ("apart", "test_a_deep_copy_is_apart"),
+        ("unmoved", "test_state_dict_goes_round"),
+    ],
+)
+def test_a_fault_is_found(registry, name, check):
+    suite = BackendSuite()
+    suite.name, suite.registry, suite.examples = name, registry, 60
+    with pytest.raises(AssertionError) as raised:
+        getattr(suite, check)()
+    assert any(note.startswith("on ") for note in raised.value.__notes__)
+
+
+def test_a_metric_that_depends_on_batches_is_found(registry):
+    found = failures(registry, MetricSuite, "batch-mean", 10)
+    assert "test_batches_of_any_size_and_order_give_the_same_figures" in found
+
+
+def test_there_is_a_suite_for_every_kind_of_component():
+    assert set(SUITES) == {entry.component.kind for entry in Registry.discover().components()}
+
+
+def test_a_suite_says_when_it_is_given_another_kind():
+    suite = BackendSuite()
+    suite.name = "lif"
+    outcomes = list(run(suite))
+    assert {outcome.status for outcome in outcomes} == {"failed"}
+    assert "lif is a neuron, and BackendSuite checks a backend" in outcomes[0].detail
+
+
+def test_a_failure_names_the_smallest_example_and_is_the_same_every_time():
+    suite = BackendSuite()
+    said = []
+    for _ in range(2):
+
+        def check(number):
+            assert number < 10, "too large"
+
+        with pytest.raises(AssertionError, match="too large") as raised:
+            suite.for_all(st.integers(0, 1000), check)
+        said.append(raised.value.__notes__)
+    assert said[0] == said[1]
+    assert "on 10" in said[0]
+
+
+def margins(distance, scale=1.0, slopes=1.0):
+    shape = (1, 3, 2)
+    values = {"spikes": distance, "scale": scale, "slopes": slopes}
+    return {name: torch.full(shape, value, dtype=torch.float64) for name, value in values.items()}
+
+
+def test_a_spike_may_differ_only_within_rounding_of_the_threshold():
+    expected = torch.zeros(1, 3, 2, dtype=torch.float64)
+    spikes = torch.zeros(1, 3, 2)
+    spikes[0, 1, 0] = 1
+    close = 0.5 * float(reach(margins(0.0)["scale"], torch.float32)[0, 1, 0])
+    assert spikes_differ(spikes, expected, margins(close), feedback=False) is None
+    assert "spikes differ beyond rounding, first at recording 0, step 1, neuron 0" in spikes_differ(
+        spikes, expected, margins(0.1), feedback=False
+    )
+    assert "1 of 6 spikes differ" in spikes_differ(spikes, expected, None, feedback=False)
+    assert spikes_differ(spikes[:, :2], expected, None, feedback=False) == "spikes have shape (1, 2, 2), not (1, 3, 2)"
+
+
+def test_after_a_spike_that_rounding_moved_the_history_is_another():
+    expected, spikes = torch.zeros(1, 3, 2, dtype=torch.float64), torch.zeros(1, 3, 2)
+    spikes[0, 0, 0] = spikes[0, 2, 0] = 1
+    close = margins(0.1)
+    close["spikes"][0, 0, 0] = 0.0
+    assert spikes_differ(spikes, expected, close, feedback=False) is None
+    spikes[0, 2, 1] = 1
+    assert "neuron 1" in spikes_differ(spikes, expected, close, feedback=False)
+    assert spikes_differ(spikes, expected, close, feedback=True) is None
+
+
+def test_gradients_beside_a_jump_are_not_compared():
+    assert not decided_by_rounding(margins(0.1), torch.float32)
+    assert decided_by_rounding(margins(1e-7), torch.float32)
+    assert decided_by_rounding(margins(0.1, slopes=1e-7), torch.float32)
+    assert not decided_by_rounding(margins(1e-7), torch.float64)
+
+
+def test_values_are_compared_by_their_largest_or_the_definitions_own_error():
+    expected = torch.tensor([1.0, 1e-3], dtype=torch.float64)
+    assert values_differ(expected + 5e-6, expected, torch.float32) is None
+    assert "off by 2e-05" in values_differ(expected + 2e-5, expected, torch.float32)
+    assert values_differ(expected + 2e-5, expected, torch.float32, lambda: [expected, expected + 1e-5]) is None
+    assert "off by" in values_differ(expected + 5e-6, expected, torch.float64)
+    assert values_differ(expected[:1], expected, torch.float64) == "shape (1,), not (2,)"
+
+
+def check_plugin(capsys, *arguments):
+    code = main(["check-plugin", "-P", str(PLUGIN), *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_the_command_prints_a_table_and_passes(capsys):
+    code, out, err = check_plugin(capsys, "mlp", "exact", "--examples", "5")
+    assert code == 0, (out, err)
+    assert "network mlp" in out
+    assert "backend exact" in out
+    assert "passed" in out
+    assert "2 of 2 components conform" in out
+
+
+def test_the_command_fails_where_a_check_fails_and_says_on_what(capsys):
+    code, out, _ = check_plugin(capsys, "early", "--examples", "60")
+    assert code == 3
+    assert "failed" in out
+    assert "differ beyond rounding" in " ".join(out.split())
+    assert "0 of 1 components conform" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("absent", "it is not installed here"), ("shd", "SHD train data not found")]
+)
+def test_a_component_of_which_nothing_was_checked_fails(capsys, name, reason):
+    code, out, _ = check_plugin(capsys, name)
+    assert code == 3
+    assert f"{name}: nothing was checked: {reason}" in " ".join(out.split())
+
+
+def test_the_command_speaks_json(capsys):
+    code, out, _ = check_plugin(capsys, "mlp", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told[0]["name"] == "mlp"
+    assert {check["status"] for check in told[0]["checks"]} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["liff"], "nothing is named 'liff' (did you mean 'lif'"),
+        ([], "Missing argument 'NAMES...'"),
+        (["lif", "--examples", "0"], "0 is not in the range x>=1"),
+    ],
+)
+def test_mistakes_are_one_line(capsys, arguments, message):
+    code, _, err = check_plugin(capsys, *arguments)
+    assert code == 4
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
