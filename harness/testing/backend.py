@@ -46,12 +46,10 @@ class BackendSuite(Suite):
         """Random cases of this backend."""
         return cases(self.neurons, self.backend, **options)
 
-    def layer(self, case: Case, weights: nn.Module | None = None) -> nn.Module:
+    def layer(self, case: Case, weights: nn.Module | None = None, device: str = "cpu") -> nn.Module:
         """The backend's layer; an example that it refuses is left out."""
-        refused = (
-            load_reference(self.backend.refuses)(case.neuron, case.feedback, "cpu") if self.backend.refuses else None
-        )
-        assume(refused is None)
+        if self.backend.refuses:
+            assume(load_reference(self.backend.refuses)(case.neuron, case.feedback, device) is None)
         made: nn.Module = load_reference(self.backend.layer)(case.neuron, case.shape, weights, **case.backend.values)
         return made
 
@@ -60,10 +58,15 @@ class BackendSuite(Suite):
         neuron = next(neuron for neuron in self.neurons if neuron.name == case.neuron.name)
         return load_reference(neuron.reference)(case.neuron, case.shape, weights)
 
-    def pair(self, case: Case, dtype: torch.dtype) -> tuple[Any, Any, nn.Module | None, nn.Module | None]:
+    def pair(
+        self, case: Case, dtype: torch.dtype, device: str = "cpu"
+    ) -> tuple[Any, Any, nn.Module | None, nn.Module | None]:
         """The backend's layer in ``dtype``, the definition's in double precision, and the recurrent weights of each."""
         weights, exact = case.weights(dtype), case.weights(_DOUBLE)
-        return self.layer(case, weights).to(dtype), self.definition(case, exact).double(), weights, exact
+        if weights is not None:
+            weights.to(device)
+        mine = self.layer(case, weights, device).to(device, dtype)
+        return mine, self.definition(case, exact).double(), weights, exact
 
     # --- spikes
 
@@ -75,10 +78,10 @@ class BackendSuite(Suite):
         """Spikes are the definition's in double precision"""
         self.for_all(self.cases(), lambda case: self._spikes(case, _DOUBLE))
 
-    def _spikes(self, case: Case, dtype: torch.dtype) -> None:
-        mine, defined, _, _ = self.pair(case, dtype)
+    def _spikes(self, case: Case, dtype: torch.dtype, device: str = "cpu") -> None:
+        mine, defined, _, _ = self.pair(case, dtype, device)
         with torch.no_grad():
-            spikes, exact = mine(case.inputs(dtype)), case.inputs(_DOUBLE)
+            spikes, exact = mine(case.inputs(dtype).to(device)).cpu(), case.inputs(_DOUBLE)
             wrong = spikes_differ(spikes, defined(exact), _margins(defined, exact), feedback=case.feedback)
         assert spikes.dtype == dtype, f"spikes are {spikes.dtype} for inputs in {dtype}"
         assert wrong is None, wrong
@@ -108,12 +111,12 @@ class BackendSuite(Suite):
         """Gradients are the definition's in double precision, within 1e-9"""
         self.for_all(self.cases(), lambda case: self._gradients(case, _DOUBLE))
 
-    def _gradients(self, case: Case, dtype: torch.dtype) -> None:
-        mine, defined, weights, exact_weights = self.pair(case, dtype)
+    def _gradients(self, case: Case, dtype: torch.dtype, device: str = "cpu") -> None:
+        mine, defined, weights, exact_weights = self.pair(case, dtype, device)
         expected_spikes, expected = _backward(defined, case.inputs(_DOUBLE), exact_weights)
         margins = _margins(defined, case.inputs(_DOUBLE))
         assume(margins is None or not decided_by_rounding(margins, dtype))
-        spikes, found = _backward(mine, case.inputs(dtype), weights)
+        spikes, found = _backward(mine, case.inputs(dtype).to(device), weights)
         assume(torch.equal(spikes.double(), expected_spikes))  # the checks of spikes say so
         defined_here = partial(self._own, case, dtype, expected_spikes)
         for name, gradient in expected.items():
@@ -341,32 +344,39 @@ class BackendSuite(Suite):
 
         self.for_all(st.tuples(self.cases(), st.booleans()), check)
 
-    def test_devices_compute_the_same(self) -> None:
-        """CUDA gives the spikes of the definition, and a layer moves there and back"""
+    # --- CUDA
+
+    def test_spikes_on_cuda_are_the_definitions(self) -> None:
+        """On CUDA, spikes are the definition's in both float types"""
+        self._needs_cuda()
+        for dtype in (_SINGLE, _DOUBLE):
+            self.for_all(self.cases(), partial(self._spikes, dtype=dtype, device="cuda"))
+
+    def test_gradients_on_cuda_are_the_definitions(self) -> None:
+        """On CUDA, gradients are the definition's in both float types"""
+        self._needs_cuda()
+        for dtype in (_SINGLE, _DOUBLE):
+            self.for_all(self.cases(), partial(self._gradients, dtype=dtype, device="cuda"))
+
+    def test_a_layer_moves_to_cuda_and_back(self) -> None:
+        """A layer moves to CUDA and back, and computes as before"""
+        self._needs_cuda()
+
+        def check(case: Case) -> None:
+            weights = case.weights(_SINGLE)
+            owner = nn.ModuleList([self.layer(case, weights), *([weights] if weights is not None else [])])
+            with torch.no_grad():
+                before = owner[0](case.inputs(_SINGLE))
+                owner.to("cuda")[0](case.inputs(_SINGLE).to("cuda"))
+                assert torch.equal(before, owner.to("cpu")[0](case.inputs(_SINGLE)))
+
+        self.for_all(self.cases(), check)
+
+    def _needs_cuda(self) -> None:
         if "cuda" not in self.backend.devices:
             raise SkipTest(f"it declares {', '.join(self.backend.devices)} alone")
         if not torch.cuda.is_available():
             raise SkipTest("no CUDA device here")
-
-        def check(case: Case) -> None:
-            mine, defined, weights, _ = self.pair(case, _SINGLE)
-            refuses = load_reference(self.backend.refuses) if self.backend.refuses else None
-            assume(refuses is None or refuses(case.neuron, case.feedback, "cuda") is None)
-            exact = case.inputs(_DOUBLE)
-            with torch.no_grad():
-                before = mine(case.inputs(_SINGLE))
-                moved = mine.to("cuda")
-                if weights is not None:
-                    weights.to("cuda")
-                spikes = moved(case.inputs(_SINGLE).to("cuda")).cpu()
-                wrong = spikes_differ(spikes, defined(exact), _margins(defined, exact), feedback=case.feedback)
-                assert wrong is None, wrong
-                back = mine.to("cpu")
-                if weights is not None:
-                    weights.to("cpu")
-                assert torch.equal(before, back(case.inputs(_SINGLE))), "other spikes after moving there and back"
-
-        self.for_all(self.cases(), check)
 
 
 def _margins(defined: Any, x: torch.Tensor) -> dict[str, torch.Tensor] | None:
@@ -383,13 +393,17 @@ def _first(margins: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor] |
 
 def _ramp(x: torch.Tensor) -> torch.Tensor:
     """Weights that differ at every element, of both signs."""
-    return torch.linspace(-1.0, 1.5, max(x.numel(), 1), dtype=x.dtype)[: x.numel()].reshape(x.shape)
+    made = torch.linspace(-1.0, 1.5, max(x.numel(), 1), dtype=x.dtype)[: x.numel()].reshape(x.shape)
+    return made.to(x.device)
 
 
 def _backward(
     call: Any, x: torch.Tensor, weights: nn.Module | None, layer: nn.Module | None = None
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Spikes, and the gradients of a weighed sum of them: of ``x``, the layer's parameters and the recurrent weights."""
+    """Spikes, and the gradients of a weighed sum of them: of ``x``, the layer's parameters and the recurrent weights.
+
+    Whatever the device, they are handed back on the processor.
+    """
     given = x.clone().requires_grad_()
     owner: nn.Module = layer if layer is not None else call
     trained = {name: p for name, p in owner.named_parameters() if p.requires_grad}
@@ -400,4 +414,4 @@ def _backward(
     spikes = call(given)
     (spikes * _ramp(spikes)).sum().backward()
     found = {"x": given} | trained
-    return spikes.detach(), {name: p.grad for name, p in found.items() if p.grad is not None}
+    return spikes.detach().cpu(), {name: p.grad.cpu() for name, p in found.items() if p.grad is not None}

@@ -61,7 +61,7 @@ class FusedLayer(nn.Module):
 
     def _run(self, x: torch.Tensor, state: State | None, *, wants_state: bool) -> tuple[torch.Tensor, State]:
         recurrent = self._recurrent[0]
-        if recurrent is None or self._inside(recurrent):
+        if recurrent is None or self._inside(recurrent, x):
             out, end = self._scanned(x, state, recurrent, wants_end=wants_state)
             return out, self._state_after(out, end, state) if wants_state else {}
         spikes = []
@@ -76,8 +76,19 @@ class FusedLayer(nn.Module):
         seen = {name: end[plane].reshape(x.shape[0], *x.shape[2:]) for name, plane in self._planes().items()}
         return out, self._state_after(out, end, state), seen
 
-    def _inside(self, recurrent: nn.Module) -> bool:
+    @staticmethod
+    def _function(device: torch.device) -> Any:
+        """The differentiable scan of that kind of device."""
+        if device.type == "cpu":
+            return FusedScan
+        from .cuda import TritonScan  # Triton comes with CUDA builds of torch alone
+
+        return TritonScan
+
+    def _inside(self, recurrent: nn.Module, x: torch.Tensor) -> bool:
         """Whether the kernel can apply ``recurrent`` itself: exactly a linear map over the layer, with nobody looking on."""
+        if self._function(x.device) is not FusedScan:
+            return False
         watched = recurrent._forward_hooks or recurrent._forward_pre_hooks or recurrent._backward_hooks
         return type(recurrent) is nn.Linear and len(self.shape) == 1 and not watched
 
@@ -91,33 +102,33 @@ class FusedLayer(nn.Module):
         if state is not None:
             flat_state = {name: value.to(x.dtype).reshape(x.shape[0], flat.shape[2]) for name, value in state.items()}
             zero = flat.new_zeros(flat.shape[0], flat.shape[2])
-            inside = recurrent is not None and self._inside(recurrent)
+            inside = recurrent is not None and self._inside(recurrent, x)
             planes = ("i_syn", "v_mem", "b", "spikes") if inside and "spikes" in state else ("i_syn", "v_mem", "b")
             start = torch.stack([flat_state.get(name, zero) for name in planes])
             if recurrent is not None and not inside and "spikes" in state and x.shape[1]:
                 fed_back = recurrent(state["spikes"].to(x.dtype)).reshape(flat.shape[0], 1, flat.shape[2])
                 flat = torch.cat([flat[:, :1] + fed_back, flat[:, 1:]], 1)
-        if recurrent is not None and self._inside(recurrent):
+        if recurrent is not None and self._inside(recurrent, x):
             weight, bias = recurrent.weight, recurrent.bias
-        decays = self._decays(x.dtype)
+        decays = self._decays(x)
         wants_gradient = any(item is not None and item.requires_grad for item in (flat, decays, weight, bias, start))
         keep = torch.is_grad_enabled() and wants_gradient
-        out, end = FusedScan.apply(flat, decays, weight, bias, start, self._scan, wants_end, keep)
+        out, end = self._function(x.device).apply(flat, decays, weight, bias, start, self._scan, wants_end, keep)
         return out.reshape(asked.shape).to(asked.dtype), end
 
     def _check(self, x: torch.Tensor) -> None:
-        if x.device.type != "cpu":
-            raise RuntimeError(f"the backend fused computes on the processor, not on {x.device}")
+        if x.device.type not in ("cpu", "cuda"):
+            raise RuntimeError(f"the backend fused computes on CPUs and CUDA devices, not on {x.device}")
         if x.dim() < 2 or tuple(x.shape[2:]) != self.shape:
             raise ValueError(f"expected (batch, time, *{self.shape}), got {tuple(x.shape)}")
 
-    def _decays(self, dtype: torch.dtype) -> torch.Tensor:
+    def _decays(self, x: torch.Tensor) -> torch.Tensor:
         """exp(-1 / tau) of current, membrane and adaptation, (3, 1 or neurons); 1 where there is no such tau."""
         taus = (self.tau_syn, self.tau_mem, self.tau_adapt)
         # An infinite time constant has the decay 1.
-        absent = torch.full(next((tau.shape for tau in taus if tau is not None), ()), math.inf)
+        absent = torch.full(next((tau.shape for tau in taus if tau is not None), ()), math.inf, device=x.device)
         stacked = torch.stack([absent if tau is None else tau for tau in taus])
-        return torch.exp(-1 / stacked.to(dtype)).reshape(3, -1)
+        return torch.exp(-1 / stacked.to(x.dtype)).reshape(3, -1)
 
     def _state_after(self, out: torch.Tensor, end: torch.Tensor, before: State | None) -> State:
         shape = (out.shape[0], *out.shape[2:])

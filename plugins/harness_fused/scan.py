@@ -17,6 +17,7 @@ from .threads import run
 
 # Fewer elements than this are done before another thread has started.
 _WORTH_A_THREAD = 1 << 14
+Gradients = tuple[torch.Tensor | None, ...]
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
 
@@ -137,12 +138,17 @@ class FusedScan(torch.autograd.Function):
         out, potentials, x, decays, weight, bias, start = ctx.saved_tensors
         with torch.no_grad():
             computed = _backward(ctx, g_out, g_end, out, potentials, x, decays, weight, bias, start)
-        if torch.is_grad_enabled():
-            # ``out`` stands for the inputs: its history is theirs.
-            upstream = [out, *(gradient for gradient in gradients if gradient is not None)]
-            marked = iter(_NoSecondDerivative.apply(len(upstream), *upstream, *(g for g in computed if g is not None)))
-            computed = tuple(None if gradient is None else next(marked) for gradient in computed)
-        return (*computed, None, None, None)
+        return (*no_second_derivative(out, gradients, computed), None, None, None)
+
+
+def no_second_derivative(out: torch.Tensor, gradients: Gradients, computed: Gradients) -> Gradients:
+    """What was ``computed`` from ``gradients``, so that a derivative of it is an error."""
+    if not torch.is_grad_enabled():
+        return computed
+    # ``out`` stands for the inputs: its history is theirs.
+    upstream = [out, *(gradient for gradient in gradients if gradient is not None)]
+    marked = iter(_NoSecondDerivative.apply(len(upstream), *upstream, *(g for g in computed if g is not None)))
+    return tuple(None if gradient is None else next(marked) for gradient in computed)
 
 
 def _backward(

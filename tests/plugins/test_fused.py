@@ -217,7 +217,7 @@ def test_what_does_not_fit_is_said():
     made = layer(choose("lif"), (3,))
     with pytest.raises(ValueError, match=r"expected \(batch, time, \*\(3,\)\), got \(2, 5, 4\)"):
         made(torch.zeros(2, 5, 4))
-    with pytest.raises(RuntimeError, match="computes on the processor, not on meta"):
+    with pytest.raises(RuntimeError, match="computes on CPUs and CUDA devices, not on meta"):
         made(torch.zeros(2, 5, 3, device="meta"))
 
 
