@@ -140,4 +140,8 @@ def _redirect(log: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Taking torch apart lasts a second, for which the run would wait.
+    os._exit(code)

@@ -137,6 +137,8 @@ def _point(axis: Axes, row: Row, cost: Column, quality: Column, index: int) -> N
 
 
 def _learning_curves(rows: Sequence[Row], done: Sequence[Record], title: str) -> dict[str, Figure]:
+    from matplotlib.ticker import MaxNLocator
+
     panels = [
         ("loss (nat)", (("train_loss", "--"), ("validation_loss", "-")), 1.0),
         ("accuracy (%)", (("train_accuracy", "--"), ("validation_accuracy", "-")), 100.0),
@@ -158,6 +160,7 @@ def _learning_curves(rows: Sequence[Row], done: Sequence[Record], title: str) ->
                     _name(row) if line == "-" or ("train" in name and not _validated(curves[row.row])) else None,
                 )
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         axis.set_ylabel(label)
     for index, row in enumerate(rows):
         for item in (item for item in done if item.row == row.row):

@@ -60,6 +60,9 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     FigureCanvasAgg(figure)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+    # Laid out once, not for each file.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     figure.savefig(paths[0], metadata={"Date": None, "Creator": None})
     figure.savefig(paths[1], dpi=150, metadata={"Software": None})
     return paths

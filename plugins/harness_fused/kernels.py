@@ -20,11 +20,14 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
 BLOCK = 64
 # Widths are rounded up to this, so that the vectorised loop has no remainder.
 _LANES = 16
+# Steps whose gradients of time constants are added in the layer's float type before they join a sum in float64.
+TOGETHER = 8
 
 # Places in the array of settings.
 ONE, ZERO, THRESHOLD, ADAPT_SCALE, RESET, FLOOR, MOST, SCALE, WIDTH = range(9)
@@ -383,6 +386,7 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
     none; weights (N, N) as torch holds them, into its transpose; sums (3, B, N) in float64 takes the gradients of the decays by
     recording.
     """
+    # The last three stand together, in the order of the decays.
     G, S, VP, TH, SLOPE, ROOM, DI, DV, DB, A_SYN, A_MEM, A_ADAPT, C_I, C_V, Q, VB, B0, D_SYN, D_MEM, D_ADAPT = (
         row * BLOCK for row in range(20)
     )
@@ -502,7 +506,7 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
                             g_b = here[DB + n]
                             g_s = g_s + (one - a) * g_b
                             if taus:
-                                here[D_ADAPT + n] = (here[B0 + n] - s) * g_b
+                                here[D_ADAPT + n] += (here[B0 + n] - s) * g_b
                             here[DB + n] = a * g_b + adapt_scale * g_th
                         g_v = g_v + g_s * here[SLOPE + n]
                         here[DV + n] = here[A_MEM + n] * g_v
@@ -511,11 +515,11 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
                         if taus:
                             i = here[A_SYN + n] * here[Q + n]
                             moved = i * g_i if adaptive else i * g_v
-                            here[D_MEM + n] = -moved if normed else zero
+                            here[D_MEM + n] += -moved if normed else zero
                         if adaptive:
                             g_i = here[C_I + n] * g_i
                         if taus:
-                            here[D_SYN + n] = here[Q + n] * g_i
+                            here[D_SYN + n] += here[Q + n] * g_i
                         g_i = here[A_SYN + n] * g_i
                         # Without a filter the current lasts one step: only the state handed on has a gradient of its own.
                         here[DI + n] = g_i if filtered else zero
@@ -542,15 +546,11 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
                             _copy(_at(here, SLOPE), _at(start, plane + recording * neurons + n0), count)
                             for n in range(width):
                                 here[D_MEM + n] += here[SLOPE + n] * here[VB + n]
-                        sum_here = _at(added, k * 3 * BLOCK)
-                        for n in range(width):
-                            sum_here[BLOCK + n] += here[D_MEM + n]
-                        if filtered:
-                            for n in range(width):
+                        if t % TOGETHER == 0:
+                            sum_here = _at(added, k * 3 * BLOCK)
+                            for n in range(3 * BLOCK):
                                 sum_here[n] += here[D_SYN + n]
-                        if adaptive:
-                            for n in range(width):
-                                sum_here[2 * BLOCK + n] += here[D_ADAPT + n]
+                                here[D_SYN + n] = zero
             if recurrent and hears and moves_start and steps > 0:
                 _send_back(back, _at(g_x, recording * steps * neurons), weights, zero)
                 _copy(_at(g_start, 3 * plane + recording * neurons), _at(back, 0), neurons)
@@ -594,3 +594,8 @@ def recurrent_gradient(g_x, out, start, first, last, to_weights, to_bias):  # ty
                 spike = np.float64(before[found[item]])
                 for n in range(first, last):
                     row[n] += spike * gradients[n]
+
+
+# numba readies itself at the first call, in 0.4 s; here, so that processes forked after this import find it done.
+cpu_target.typing_context.refresh()
+cpu_target.target_context.refresh()
