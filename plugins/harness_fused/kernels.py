@@ -241,10 +241,9 @@ def _senders(found, spikes, neurons):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def _receive(here, to, room, spikes, found, senders, into, bias, n0, count, width):  # type: ignore[no-untyped-def]
+def _receive(here, to, room, spikes, found, senders, into, bias, n0, count, width, zero):  # type: ignore[no-untyped-def]
     """Add what the last step's spikes send to one block of receivers to row ``to``; the next two rows of ``room`` are used."""
     neurons = into.shape[0]
-    zero = here[room] * 0
     for n in range(width):
         here[room + n] = zero
     if bias.shape[0] > 0:
@@ -333,7 +332,7 @@ def forward_kernel(filtered: bool, adaptive: bool, multi: bool, recurrent: bool)
                     now = (recording * steps + t) * neurons + n0
                     _copy(_at(here, X), _at(x, now), count)
                     if recurrent and (t > 0 or hears):
-                        _receive(here, X, VP, before, found, senders, into, bias, n0, count, width)
+                        _receive(here, X, VP, before, found, senders, into, bias, n0, count, width, zero)
                     for n in range(width):
                         i = here[X + n]
                         if filtered:
@@ -456,7 +455,7 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
                             if t > 0:
                                 before = _at(out, (recording * steps + t - 1) * neurons)
                             senders = _senders(found, before, neurons)
-                            _receive(here, VB, SLOPE, before, found, senders, into, bias, n0, count, width)
+                            _receive(here, VB, SLOPE, before, found, senders, into, bias, n0, count, width, zero)
                         if filtered:
                             for n in range(width):
                                 q = here[Q + n] + here[VB + n]

@@ -140,6 +140,23 @@ def test_what_is_not_a_number_passes_as_in_the_definition(bad, spikes, floor):
     torch.testing.assert_close(mine.grad, defined.grad, equal_nan=True)
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_recurrent_layer_keeps_what_is_not_a_number_where_it_is(bad):
+    torch.manual_seed(0)
+    weights, x = torch.nn.Linear(5, 5, bias=False).double(), torch.full((1, 8, 5), 0.7, dtype=torch.float64)
+    x[0, 2, 0] = bad  # the first neuron of its block
+    neuron = choose("lif", train_taus=True)
+    spikes, gradients = [], []
+    for make in (layer, reference):
+        given = x.clone().requires_grad_()
+        spikes.append(make(neuron, (5,), weights)(given))
+        spikes[-1].sum().backward()
+        gradients.append(given.grad)
+    assert spikes[1][..., 1:].sum() > 0
+    torch.testing.assert_close(spikes[0], spikes[1], equal_nan=True, rtol=0, atol=0)
+    torch.testing.assert_close(gradients[0], gradients[1], equal_nan=True)
+
+
 @pytest.mark.parametrize("feedback", [False, True])
 def test_the_number_of_threads_changes_no_bit(feedback):
     before = torch.get_num_threads()
