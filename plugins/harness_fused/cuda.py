@@ -13,7 +13,7 @@ import torch
 import triton
 import triton.language as tl
 
-from .scan import Scan, no_second_derivative
+from .scan import Gradients, Scan, no_second_derivative
 
 _BLOCK = 128
 _ROOT_TWO_PI = tl.constexpr((2 * math.pi) ** 0.5)
@@ -287,7 +287,7 @@ class TritonScan(torch.autograd.Function):
         return (*no_second_derivative(out, gradients, computed), None, None, None)
 
 
-def _backward(ctx: Any, g_out: torch.Tensor | None, g_end: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+def _backward(ctx: Any, g_out: torch.Tensor | None, g_end: torch.Tensor | None) -> Gradients:
     out, potentials, currents, adapted, decays, wide, start, settings = ctx.saved_tensors
     scan: Scan = ctx.scan
     recordings, steps, neurons = out.shape
@@ -312,6 +312,6 @@ def _backward(ctx: Any, g_out: torch.Tensor | None, g_end: torch.Tensor | None) 
     g_decays = None
     if ctx.taus:
         per_neuron = sums.sum(1)
-        summed = per_neuron if decays.shape[1] == neurons and neurons != 1 else per_neuron.sum(1, keepdim=True)
+        summed = per_neuron if decays.shape[1] == neurons else per_neuron.sum(1, keepdim=True)
         g_decays = summed.to(decays.dtype)
     return g_x if ctx.needs_input_grad[0] else None, g_decays, None, None, g_start if moves_start else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -46,15 +45,10 @@ class FusedLayer(nn.Module):
 
     def trace(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Spikes, and ``i_syn``, ``v_mem`` and alif's ``b`` after every step, each (batch, time, *shape)."""
-        spikes, kept = [], []
-        for step in range(x.shape[1]):
-            out, state, seen = self._step(x[:, step : step + 1], state)
-            spikes.append(out)
-            kept.append(seen)
-        if not spikes:
-            nothing = torch.zeros_like(x)
-            return nothing, dict.fromkeys(self._planes(), nothing)
-        return torch.cat(spikes, 1), {name: torch.stack([seen[name] for seen in kept], 1) for name in kept[0]}
+        spikes, _, kept = self._stepped(x, state)
+        if not kept:
+            return spikes, dict.fromkeys(self._planes(), spikes)
+        return spikes, {name: torch.stack([seen[name] for seen in kept], 1) for name in kept[0]}
 
     def _planes(self) -> dict[str, int]:
         return {"i_syn": 0, "v_mem": 1} | ({"b": 2} if self._scan.adaptive else {})
@@ -64,17 +58,18 @@ class FusedLayer(nn.Module):
         if recurrent is None or self._inside(recurrent, x):
             out, end = self._scanned(x, state, recurrent, wants_end=wants_state)
             return out, self._state_after(out, end, state) if wants_state else {}
-        spikes = []
-        for step in range(x.shape[1]):
-            out, state, _ = self._step(x[:, step : step + 1], state)
-            spikes.append(out)
-        return (torch.cat(spikes, 1) if spikes else torch.zeros_like(x)), state or {}
+        spikes, state, _ = self._stepped(x, state)
+        return spikes, state or {}
 
-    def _step(self, x: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State, State]:
-        """One step: spikes (batch, 1, *shape), the state after it, and all that can be seen of it."""
-        out, end = self._scanned(x, state, self._recurrent[0], wants_end=True)
-        seen = {name: end[plane].reshape(x.shape[0], *x.shape[2:]) for name, plane in self._planes().items()}
-        return out, self._state_after(out, end, state), seen
+    def _stepped(self, x: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State | None, list[State]]:
+        """Step by step: spikes, the state after the last step, and what can be seen after each, (batch, *shape)."""
+        spikes, kept = [], []
+        for step in range(x.shape[1]):
+            out, end = self._scanned(x[:, step : step + 1], state, self._recurrent[0], wants_end=True)
+            state = self._state_after(out, end, state)
+            spikes.append(out)
+            kept.append({name: end[plane].reshape(x.shape[0], *x.shape[2:]) for name, plane in self._planes().items()})
+        return (torch.cat(spikes, 1) if spikes else torch.zeros_like(x)), state, kept
 
     @staticmethod
     def _function(device: torch.device) -> Any:
@@ -99,16 +94,16 @@ class FusedLayer(nn.Module):
         asked, x = x, x if x.dtype in (torch.float32, torch.float64) else x.float()
         flat = x.reshape(x.shape[0], x.shape[1], math.prod(self.shape))
         start, weight, bias = None, None, None
+        inside = recurrent is not None and self._inside(recurrent, x)
         if state is not None:
             flat_state = {name: value.to(x.dtype).reshape(x.shape[0], flat.shape[2]) for name, value in state.items()}
             zero = flat.new_zeros(flat.shape[0], flat.shape[2])
-            inside = recurrent is not None and self._inside(recurrent, x)
             planes = ("i_syn", "v_mem", "b", "spikes") if inside and "spikes" in state else ("i_syn", "v_mem", "b")
             start = torch.stack([flat_state.get(name, zero) for name in planes])
             if recurrent is not None and not inside and "spikes" in state and x.shape[1]:
                 fed_back = recurrent(state["spikes"].to(x.dtype)).reshape(flat.shape[0], 1, flat.shape[2])
                 flat = torch.cat([flat[:, :1] + fed_back, flat[:, 1:]], 1)
-        if recurrent is not None and self._inside(recurrent, x):
+        if recurrent is not None and inside:
             weight, bias = recurrent.weight, recurrent.bias
         decays = self._decays(x)
         wants_gradient = any(item is not None and item.requires_grad for item in (flat, decays, weight, bias, start))
@@ -141,15 +136,6 @@ class FusedLayer(nn.Module):
             elif before is not None and "spikes" in before:
                 state["spikes"] = before["spikes"]
         return state
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> FusedLayer:
-        made = FusedLayer(self.neuron, self.shape, copy.deepcopy(self._recurrent[0], memo))
-        memo[id(self)] = made
-        made.load_state_dict(self.state_dict())
-        for own, other in zip(made.parameters(), self.parameters(), strict=True):
-            own.data = other.detach().clone()
-            own.requires_grad_(other.requires_grad)
-        return made.train(self.training)
 
 
 def layer(neuron: Choice, shape: tuple[int, ...], recurrent: nn.Module | None = None) -> FusedLayer:

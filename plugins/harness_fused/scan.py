@@ -134,10 +134,9 @@ class FusedScan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-        g_out, g_end = gradients
-        out, potentials, x, decays, weight, bias, start = ctx.saved_tensors
+        out = ctx.saved_tensors[0]
         with torch.no_grad():
-            computed = _backward(ctx, g_out, g_end, out, potentials, x, decays, weight, bias, start)
+            computed = _backward(ctx, *gradients)
         return (*no_second_derivative(out, gradients, computed), None, None, None)
 
 
@@ -151,18 +150,8 @@ def no_second_derivative(out: torch.Tensor, gradients: Gradients, computed: Grad
     return tuple(None if gradient is None else next(marked) for gradient in computed)
 
 
-def _backward(
-    ctx: Any,
-    g_out: torch.Tensor | None,
-    g_end: torch.Tensor | None,
-    out: torch.Tensor,
-    potentials: torch.Tensor,
-    x: torch.Tensor | None,
-    decays: torch.Tensor,
-    weight: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    start: torch.Tensor | None,
-) -> tuple[torch.Tensor | None, ...]:
+def _backward(ctx: Any, g_out: torch.Tensor | None, g_end: torch.Tensor | None) -> Gradients:
+    out, potentials, x, decays, weight, _, _ = ctx.saved_tensors
     scan: Scan = ctx.scan
     dtype, (recordings, _, neurons) = out.dtype, out.shape
     recurrent, taus, moves_start = weight is not None, ctx.needs_input_grad[1], ctx.needs_input_grad[4]
@@ -196,9 +185,9 @@ def _backward(
     if taus:
         # Over recordings, then over neurons, in float64 and always in that order.
         per_neuron = sums.sum(1)
-        summed = per_neuron if decays.shape[1] == neurons and neurons != 1 else per_neuron.sum(1, keepdims=True)
+        summed = per_neuron if decays.shape[1] == neurons else per_neuron.sum(1, keepdims=True)
         g_decays = torch.from_numpy(np.ascontiguousarray(summed)).to(dtype)
-    g_weight, g_bias = _recurrent_gradients(ctx, scan, g_x, out) if recurrent else (None, None)
+    g_weight, g_bias = _recurrent_gradients(ctx, g_x, out) if recurrent else (None, None)
     return (
         g_x if ctx.needs_input_grad[0] else None,
         g_decays,
@@ -208,9 +197,7 @@ def _backward(
     )
 
 
-def _recurrent_gradients(
-    ctx: Any, scan: Scan, g_x: torch.Tensor, out: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _recurrent_gradients(ctx: Any, g_x: torch.Tensor, out: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     neurons = out.shape[2]
     to_weights, to_bias = np.zeros((neurons, neurons)), np.zeros(neurons)
     arrays = g_x.numpy(), out.detach().numpy(), ctx.arrays[2]
