@@ -64,9 +64,8 @@ def _draw(module: nn.Module, *, calibrated: bool) -> None:
     if not calibrated and reset is not None:
         reset()
         return
-    weight = module.weight
-    assert isinstance(weight, nn.Parameter)
-    if weight.dim() < 2:  # scales of a normalisation layer: torch's own start
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, nn.Parameter) or weight.dim() < 2:  # such as a normalisation layer: torch's own start
         if reset is not None:
             reset()
         return
@@ -78,10 +77,8 @@ def _draw(module: nn.Module, *, calibrated: bool) -> None:
 def _outputs(model: nn.Module) -> int:
     """Classes: the outputs of the last weight layer that is not recurrent."""
     recurrent = recurrent_layers(model)
-    last = [module for name, module in weight_layers(model).items() if name not in recurrent][-1]
-    weight = last.weight
-    assert isinstance(weight, nn.Parameter)
-    return int(weight.shape[0])
+    weights = [module.weight for name, module in weight_layers(model).items() if name not in recurrent]
+    return int([weight for weight in weights if isinstance(weight, nn.Parameter) and weight.dim() > 1][-1].shape[0])
 
 
 def _copy(source: nn.Module, target: nn.Module) -> None:

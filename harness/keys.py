@@ -20,6 +20,7 @@ _DECIDING = (
     "initialisation.py",
     "model.py",
     "specification.py",
+    "tally.py",
     "training.py",
     "trial.py",
     "events",

@@ -10,7 +10,7 @@ from torch import nn
 
 from .components import Backend, Network, Neuron, load_reference
 from .errors import UsageError
-from .observation import Context
+from .observation import Context, Recordings, Training
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 
 class SpikingLayer(nn.Module):
-    """One spiking layer, (batch, time, *shape) to the same: the backend's module, and the recurrent weights it calls."""
+    """One spiking layer, (batch, time, *shape) to the same: the backend's module, and the recurrent weights it calls.
 
-    def __init__(self, inner: nn.Module, recurrent: nn.Module | None) -> None:
+    ``definition`` makes the same layer as its neuron's definition, or is None where the neuron has none.
+    """
+
+    def __init__(
+        self, inner: nn.Module, recurrent: nn.Module | None, definition: Callable[[], nn.Module] | None = None
+    ) -> None:
         super().__init__()
         self.inner = inner
+        self.definition = definition
         # Out of the module tree: the network owns recurrent weights, under a name that no backend changes.
         self._recurrent = (recurrent,)
 
@@ -30,6 +36,16 @@ class SpikingLayer(nn.Module):
     def recurrent(self) -> nn.Module | None:
         """The module that feeds the last step's spikes back, or None."""
         return self._recurrent[0]
+
+    @property
+    def records_states(self) -> bool:
+        """Whether the backend can record what is inside its neurons."""
+        return hasattr(self.inner, "trace")
+
+    def states(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """``i_syn``, ``v_mem`` and what else the neuron has after every step on the input ``x``, (batch, time, *shape) each."""
+        trace: Callable[[torch.Tensor], tuple[torch.Tensor, dict[str, torch.Tensor]]] = self.inner.trace  # type: ignore[assignment]
+        return trace(x)[1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.inner(x)
@@ -78,8 +94,14 @@ def _network(
 ) -> nn.Module:
     network = cast(Network, registry.find(specification.network.name).component)
 
+    neuron = cast(Neuron, registry.find(specification.neuron.name).component)
+
     def spiking_layer(shape: Sequence[int], recurrent: nn.Module | None = None) -> SpikingLayer:
-        return SpikingLayer(make(tuple(shape), recurrent), recurrent)
+        def definition() -> nn.Module:
+            made: nn.Module = load_reference(neuron.reference)(specification.neuron, tuple(shape), recurrent)
+            return made
+
+        return SpikingLayer(make(tuple(shape), recurrent), recurrent, definition if neuron.reference else None)
 
     # Modules draw weights as they are made; those are replaced, and must not move the generator of whoever calls.
     with torch.random.fork_rng(devices=[]):
@@ -95,19 +117,38 @@ def spiking_layers(model: nn.Module) -> dict[str, SpikingLayer]:
 
 
 def weight_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Modules outside spiking layers that own a ``weight``, recurrent ones included, by name."""
+    """Modules outside spiking layers that own a ``weight``, or any matrix of parameters, by name; recurrent ones included."""
     inside = {id(module) for layer in spiking_layers(model).values() for module in layer.modules()}
     return {
         name: module
         for name, module in model.named_modules()
-        if id(module) not in inside and isinstance(getattr(module, "weight", None), nn.Parameter)
+        if id(module) not in inside
+        # A pruned or parametrised weight is a plain tensor.
+        and (
+            isinstance(getattr(module, "weight", None), torch.Tensor)
+            or any(parameter.dim() > 1 for parameter in module.parameters(recurse=False))
+        )
     }
 
 
 def recurrent_layers(model: nn.Module) -> dict[str, SpikingLayer]:
-    """The name of each recurrent weight layer and the spiking layer that calls it."""
-    callers = {id(layer.recurrent): layer for layer in spiking_layers(model).values() if layer.recurrent is not None}
+    """The name of each weight layer that feeds spikes back, alone or as part of a module, and the spiking layer that calls it."""
+    callers = {
+        id(part): layer
+        for layer in spiking_layers(model).values()
+        if layer.recurrent is not None
+        for part in layer.recurrent.modules()
+    }
     return {name: callers[id(module)] for name, module in weight_layers(model).items() if id(module) in callers}
+
+
+def pooling_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """torch's pooling modules, and those made from them, by name."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if any(kind.__module__ == "torch.nn.modules.pooling" for kind in type(module).__mro__)
+    }
 
 
 def context(
@@ -119,6 +160,8 @@ def context(
     dt_ms: float,
     batch_size: int,
     device: str,
+    training: Training | None = None,
+    events: Recordings | None = None,
 ) -> Context:
     """What observers are told about an evaluation of ``model``."""
     recurrent = tuple(recurrent_layers(model))
@@ -132,6 +175,9 @@ def context(
         spiking_layers=tuple(spiking_layers(model)),
         weight_layers=tuple(name for name in weight_layers(model) if name not in recurrent),
         recurrent_layers=recurrent,
+        pooling_layers=tuple(pooling_layers(model)),
+        training=training,
+        events=events,
     )
 
 
@@ -140,6 +186,7 @@ __all__ = [
     "build",
     "build_reference",
     "context",
+    "pooling_layers",
     "recurrent_layers",
     "spiking_layers",
     "weight_layers",

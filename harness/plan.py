@@ -95,9 +95,11 @@ class _Expansion:
         return Plan(experiment=self.experiment, trials=trials, metrics=metrics, components=self.used)
 
     def _metrics(self) -> tuple[tuple[Registered, Choice], ...]:
-        entries = self.chosen.get("metric") or [
-            entry for entry in self.registry.components("metric") if cast(Metric, entry.component).on
-        ]
+        entries = self.chosen.get("metric", [])
+        # A metric that is off by default joins the others; one that is on says that these are all.
+        if not any(cast(Metric, entry.component).on for entry in entries):
+            default = [entry for entry in self.registry.components("metric") if cast(Metric, entry.component).on]
+            entries = [*default, *entries]
         chosen = []
         for entry in entries:
             given: dict[str, object] = {}

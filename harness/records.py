@@ -34,7 +34,10 @@ class Record:
     - ``outcome``: weights (hash), predictions (hash), selected_epoch, epochs_trained, split, curves ``{name: [a value an
       epoch]}``, metrics: a list of ``{"metric", "name", "phase", "split", **MetricValue}`` or, for a metric that raised,
       ``{"metric", "name", "phase", "split", "error"}``
-    - ``arrays``: name of the npz beside it: ``weights/<name>``, ``test/predictions``, ``test/labels``, ``test/recordings``
+    - ``noisy``: such rows of kind noisy, which the same trial does not give again; ``training``: what was measured while it
+      trained
+    - ``arrays``: name of the npz beside it: ``weights/<name>``, ``test/predictions``, ``test/labels``, ``test/recordings``, and
+      what metrics store, ``metrics/<phase>/<split>/<figure>/<array>``
     - ``timings``: seconds by phase; ``environment``; ``warnings``: sentences; ``provenance``: ``{}`` or where it was reused from
     """
 
@@ -52,6 +55,8 @@ class Record:
     data: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     outcome: Mapping[str, Any] = field(default_factory=dict)
+    noisy: tuple[Mapping[str, Any], ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     arrays: str | None = None
@@ -67,6 +72,10 @@ class Record:
     def cached(self) -> bool:
         """Whether it was reused from an earlier run."""
         return bool(self.provenance.get("cached_from"))
+
+    def figures(self) -> list[Mapping[str, Any]]:
+        """Every row of its metrics, and their errors."""
+        return [*self.outcome.get("metrics", ()), *self.noisy]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -98,5 +107,6 @@ class Record:
             data["status"] = Status(data["status"])
         except ValueError:
             raise DataError(f"{where}: not a record: status {data['status']!r}") from None
-        data["warnings"] = tuple(data.get("warnings", ()))
+        for name in ("warnings", "noisy"):
+            data[name] = tuple(data.get(name, ()))
         return cls(**data)

@@ -9,15 +9,17 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .components import Choice, Metric
+from .components import Choice, Dataset, Metric
 from .environment import harness_version
 from .errors import HandledError
+from .memory import peak_memory
+from .observation import Training
 from .records import Record, Status
 from .registry import Registry
 from .specification import Specification
@@ -26,6 +28,7 @@ from .store import pack
 if TYPE_CHECKING:
     import torch
 
+    from .events.access import SplitEvents
     from .events.prepare import Frames
 
 Report = Callable[..., None]
@@ -35,8 +38,8 @@ Report = Callable[..., None]
 class TrialJob:
     """All that a process needs to run one trial; JSON throughout.
 
-    ``metrics`` are ``{"name": "entrypoint:name", "parameters": {...}}``. Where ``weights`` names a finished record, nothing
-    is trained: its weights are measured by ``metrics``.
+    ``metrics`` are ``{"name": "entrypoint:name", "parameters": {...}}``; ``events`` is the folder of datasets, for metrics that
+    need events. Where ``weights`` names a finished record, nothing is trained: its weights are measured by ``metrics``.
     """
 
     specification: Mapping[str, Any]
@@ -52,6 +55,7 @@ class TrialJob:
     environment: Mapping[str, Any]
     metrics: Sequence[Mapping[str, Any]]
     run: str
+    events: str = ""
     report_inflation: bool = False
     weights: str | None = None
 
@@ -110,7 +114,8 @@ def run_trial(registry: Registry, job: TrialJob, report: Report) -> tuple[Record
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            outcome, sentences, arrays = _Trial(registry, job, report, clock).run()
+            trial = _Trial(registry, job, report, clock)
+            outcome, sentences, arrays = trial.run()
     except HandledError as error:
         failure = {"type": type(error).__name__, "message": str(error), "traceback": None}
         return job.record(Status.FAILED, started=started, error=failure, timings=clock.phases), None
@@ -127,7 +132,13 @@ def run_trial(registry: Registry, job: TrialJob, report: Report) -> tuple[Record
         return job.record(status, started=started, error=failure, timings=clock.phases), None
     sentences = [*sentences, *_sentences(caught)]
     record = job.record(
-        Status.OK, started=started, outcome=outcome, timings=clock.phases, warnings=tuple(dict.fromkeys(sentences))
+        Status.OK,
+        started=started,
+        outcome=outcome,
+        noisy=tuple(trial.noisy),
+        training=asdict(trial.training) if trial.training is not None else {},
+        timings=clock.phases,
+        warnings=tuple(dict.fromkeys(sentences)),
     )
     return record, pack(arrays)
 
@@ -146,6 +157,8 @@ class _Trial:
         self.clock = clock
         self.specification = Specification.from_json(job.specification)
         self.sentences: list[str] = []
+        self.training: Training | None = None
+        self.noisy: list[Mapping[str, Any]] = []
         self.metrics = [
             (cast(Metric, registry.find(item["name"]).component), Choice.from_json("metric", item))
             for item in job.metrics
@@ -178,13 +191,16 @@ class _Trial:
         if self.job.weights is not None:
             outcome, arrays = self._saved(model)
         else:
-            with self.clock("train"):
+            with self.clock("train"), peak_memory(self.job.device) as peak:
                 outcome = self._train(model)
+            self.training = Training(peak_memory_bytes=peak.bytes, memory=peak.what)
             arrays = {f"weights/{name}": value.detach().cpu().numpy() for name, value in model.state_dict().items()}
         outcome["split"] = how
         rows += self._measure(model, "after", arrays)
         outcome["predictions"] = hashlib.sha256(arrays["test/predictions"].tobytes()).hexdigest()[:20]
-        outcome["metrics"] = rows
+        # What differs when the same trial runs again is kept apart from what does not.
+        self.noisy = [row for row in rows if row.get("kind") == "noisy"]
+        outcome["metrics"] = [row for row in rows if row.get("kind") != "noisy"]
         return outcome, self.sentences, arrays
 
     def _train(self, model: torch.nn.Module) -> dict[str, Any]:
@@ -220,13 +236,14 @@ class _Trial:
         state = load_state(path, record)
         model.load_state_dict(state, strict=True)
         arrays = {f"weights/{name}": value.cpu().numpy() for name, value in state.items()}
+        self.training = Training(**record.training) if record.training else None
         return dict(record.outcome), arrays
 
     def _measure(
         self, model: torch.nn.Module, phase: str, arrays: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """The rows of every metric that runs in ``phase``; ``arrays`` receives the predictions of the one pass over test."""
-        from .activity import activity_seen
+        from .activity import Activity
         from .evaluation import evaluate
         from .model import context
 
@@ -242,8 +259,8 @@ class _Trial:
             predicts = arrays is not None and split == "test"
             if not (wanted or predicts) or (indices is not None and len(indices) == 0):
                 continue
-            watching = activity_seen(model) if predicts else nullcontext()
-            with self.clock(f"measure {phase} {split}"), watching as activity:
+            activity = Activity() if predicts else None
+            with self.clock(f"measure {phase} {split}"):
                 evaluation = evaluate(
                     model,
                     frames,
@@ -258,16 +275,32 @@ class _Trial:
                         dt_ms=self.specification.encoding.dt,
                         batch_size=batch_size,
                         device=self.job.device,
+                        training=self.training,
+                        events=self._events("test" if split == "test" else "train", wanted),
                     ),
                     metrics=wanted,
+                    activity=activity,
                 )
             rows += evaluation.metrics
             if arrays is not None and predicts:
                 for name in ("predictions", "labels", "recordings", "counts"):
                     arrays[f"test/{name}"] = getattr(evaluation, name)
+            if arrays is not None:
+                arrays |= {f"metrics/{phase}/{split}/{name}": array for name, array in evaluation.stored.items()}
             if activity is not None:
                 self.sentences += activity.warnings(split)
         return rows
+
+    def _events(self, split: str, wanted: Sequence[tuple[Metric, Choice]]) -> SplitEvents | None:
+        """The events behind ``split``, if a metric of ``wanted`` needs them."""
+        if not any("events" in metric.needs for metric, _ in wanted):
+            return None
+        from .events.access import SplitEvents
+
+        specification = self.specification
+        supplier = self.job.suppliers["dataset"]
+        dataset = cast(Dataset, self.registry.find(f"{supplier['plugin']}:{supplier['name']}").component)
+        return SplitEvents(dataset, specification.dataset, specification.encoding, Path(self.job.events), split)
 
 
 def _settle(threads: int, device: str) -> None:

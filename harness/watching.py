@@ -39,14 +39,31 @@ class Watched:
         """Show it one batch."""
         if self.error is None and self.observer is not None:
             with self._caught():
+                if "states" in self.metric.needs:
+                    _states_are_there(view)
                 self.observer.batch(view)
 
     def rows(self) -> list[dict[str, Any]]:
         """Its figures, or its error, as records hold them."""
+        return self.told()[0]
+
+    def told(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Its figures, or its error, as records hold them; and its stored arrays, ``figure/array`` to array."""
         values: Mapping[str, Any] = {}
+        stored: dict[str, Any] = {}
         if self.error is None and self.observer is not None:
             with self._caught():
-                values = {name: value.to_json() for name, value in self.observer.result().items()}
+                found = self.observer.result()
+                values = {name: value.to_json() for name, value in found.items()}
+                stored = {
+                    f"{name}/{key}": array for name, value in found.items() for key, array in value.stored.items()
+                }
         if self.error is not None:
-            return [{**self.where, "name": self.metric.name, "error": self.error}]
-        return [{**self.where, "name": name, **value} for name, value in values.items()]
+            return [{**self.where, "name": self.metric.name, "error": self.error}], {}
+        return [{**self.where, "name": name, **value} for name, value in values.items()], stored
+
+
+def _states_are_there(view: View) -> None:
+    for name, layer in view.layers.items():
+        if layer.spiking and layer.states is None:
+            raise ValueError(f"the backend of {name} does not record states (it has no trace); try the backend fused")

@@ -157,3 +157,13 @@ def test_the_row_names_the_specification_alone(plan):
     first, again = plan("toy", seeds=(0,)).trials[0], plan("toy", seeds=(4,)).trials[0]
     other = plan("toy", settings={"leaky.tau": ["3"]}).trials[0]
     assert first.specification.row == again.specification.row != other.specification.row
+
+
+def test_a_metric_that_is_off_joins_the_others_and_one_that_is_on_is_all(plan):
+    def measured(plugins):
+        return [choice.name for _, choice in plan(plugins).metrics]
+
+    assert measured("toy") == ["score"]
+    assert measured("toy,costly") == ["score", "costly"]
+    assert measured("toy,score") == ["score"]
+    assert measured("toy,costly,score") == ["costly", "score"]

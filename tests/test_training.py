@@ -8,7 +8,7 @@ import torch
 from samples import frames, specification
 
 from harness import Registry
-from harness.activity import activity_seen
+from harness.activity import Activity
 from harness.augmentation import shifted
 from harness.evaluation import evaluate
 from harness.events.splits import hold_out
@@ -119,8 +119,8 @@ def test_a_loss_that_is_not_finite_is_one_line():
 
 def activity(spec, given):
     model, _, held = train(spec, given=given)
-    with activity_seen(model) as seen:
-        evaluate(model, given, held, batch_size=16)
+    seen = Activity()
+    evaluate(model, given, held, batch_size=16, activity=seen)
     return seen.warnings("validation")
 
 

@@ -106,7 +106,7 @@ def summarise(records: Sequence[Record], timings: Mapping[str, Any] | None = Non
 
 def metric_rows(record: Record, phase: str = "after") -> Iterable[Mapping[str, Any]]:
     """The metric rows that ``record`` holds for ``phase``."""
-    return (row for row in record.outcome.get("metrics", ()) if row["phase"] == phase)
+    return (row for row in record.figures() if row["phase"] == phase)
 
 
 def _columns(records: Sequence[Record], timings: Mapping[str, Any] | None) -> list[Column]:
@@ -166,7 +166,7 @@ def _row(
     for record in done:
         for sentence in record.warnings:
             note(sentence)
-        for metric in record.outcome.get("metrics", ()):
+        for metric in record.figures():
             if "error" in metric:
                 note(f"{metric['metric']}: {metric['error']}")
     failed = [record for record in group if record.status is not Status.OK]

@@ -175,10 +175,11 @@ def _read(source: Any, chosen: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDAr
         if whole and hasattr(source, "bulk"):
             yield indices, source.bulk(int(indices[0]), int(indices[-1]) + 1)
         else:
-            yield indices, _gather([source[int(index)][0] for index in indices])
+            yield indices, gather([source[int(index)][0] for index in indices])
 
 
-def _gather(recordings: Sequence[npt.NDArray[Any]]) -> Bulk:
+def gather(recordings: Sequence[npt.NDArray[Any]]) -> Bulk:
+    """Recordings' events end to end."""
     names = recordings[0].dtype.names or ()
     fields: Mapping[str, Any] = {
         name: np.concatenate([recording[name] for recording in recordings]) for name in ("x", "y", "p") if name in names

@@ -42,7 +42,7 @@ def _row(record: Record, units: dict[str, str]) -> dict[str, Any]:
         chosen = record.specification[part]
         row |= {f"{chosen['name']}.{name}": value for name, value in chosen["parameters"].items()}
     row |= {f"encoding.{name}": value for name, value in record.specification["encoding"].items()}
-    for metric in record.outcome.get("metrics", ()):
+    for metric in record.figures():
         prefix = "" if metric["phase"] == "after" else f"{metric['phase']}."
         name = f"{prefix}{metric['split']}.{metric['name']}"
         row[name] = metric.get("value")

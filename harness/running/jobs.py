@@ -75,6 +75,7 @@ def make_jobs(
     device: str,
     threads: int,
     run: Run,
+    data_folder: Path,
 ) -> None:
     """Give every entry its job."""
     sources = {name: keys.source_of(entry.component) for name, entry in plan.components.items()}
@@ -119,6 +120,7 @@ def make_jobs(
             environment=environment,
             metrics=metric_payload(plan),
             run=str(run.path),
+            events=str(data_folder),
             report_inflation=plan.experiment.report_inflation,
         )
 

@@ -218,6 +218,7 @@ class _Running:
             device=device,
             threads=self.options.threads,
             run=self.run,
+            data_folder=data_folder(self.options.data),
         )
         for entry in self.entries:
             assert entry.job is not None

@@ -7,13 +7,15 @@ Under pytest, name a component and inherit::
     class TestMine(BackendSuite):
         name = "mine"
 
-``harness check-plugin mine`` runs the same checks. Needs hypothesis: ``pip install "snn-harness[testing]"``.
+``harness check-plugin mine`` runs the same checks. :func:`measure` gives a metric's figures on numbers
+written by hand. Needs hypothesis: ``pip install "snn-harness[testing]"``.
 """
 
 from __future__ import annotations
 
 from .backend import BackendSuite
 from .dataset import DatasetSuite
+from .measure import measure
 from .metric import MetricSuite
 from .network import NetworkSuite
 from .neuron import NeuronSuite
@@ -32,5 +34,6 @@ __all__ = [
     "NeuronSuite",
     "Outcome",
     "Suite",
+    "measure",
     "run",
 ]

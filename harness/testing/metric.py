@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, cast, get_args
 from unittest import SkipTest
 
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ..components import Metric, load_reference
-from ..evaluation import batch_of, layers_seen
+from ..evaluation import run_batches
 from ..events.frames import Frames
 from ..model import SpikingLayer, context
-from ..observation import Context, Direction, MetricValue, Role, ValueKind, View
+from ..observation import Context, Direction, MetricValue, Role, Training, ValueKind, View
+from .measure import FrameEvents
 from .suite import Suite
 
 _CLASSES = ("one", "two", "three")
@@ -32,6 +34,9 @@ class _Above(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x > self.level).to(x.dtype)
+
+    def trace(self, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        return self(x), {"v_mem": x}
 
 
 def _network(level: float) -> nn.Module:
@@ -65,43 +70,40 @@ class MetricSuite(Suite):
         """The metric under test."""
         return cast(Metric, self.component)
 
-    def observer(self, model: nn.Module, batch_size: int, phase: str | None = None, split: str | None = None) -> Any:
+    def observer(
+        self, model: nn.Module, frames: Frames, batch_size: int, phase: str | None = None, split: str | None = None
+    ) -> Any:
         """An observer with default parameters that has been started."""
         made = load_reference(self.metric.observer)(**self.metric.choose().values)
         made.start(
-            model, self._context(model, batch_size, phase or self.metric.phases[0], split or self.metric.splits[0])
+            model,
+            self._context(model, frames, batch_size, phase or self.metric.phases[0], split or self.metric.splits[0]),
         )
         return made
 
-    def _context(self, model: nn.Module, batch_size: int, phase: str, split: str) -> Context:
+    def _context(self, model: nn.Module, frames: Frames, batch_size: int, phase: str, split: str) -> Context:
         return context(
-            model, classes=_CLASSES, split=split, phase=phase, dt_ms=10.0, batch_size=batch_size, device="cpu"
+            model,
+            classes=_CLASSES,
+            split=split,
+            phase=phase,
+            dt_ms=10.0,
+            batch_size=batch_size,
+            device="cpu",
+            training=Training(peak_memory_bytes=4096, memory="the kit's") if phase == "after" else None,
+            events=FrameEvents(frames, 10.0) if "events" in self.metric.needs else None,
         )
 
     def views(self, model: nn.Module, frames: Frames, indices: Any, batch_size: int) -> list[View]:
         """What an evaluation of the samples at ``indices`` shows, in batches."""
-        needs, found = self.metric.needs, []
-        with torch.inference_mode(), layers_seen(model) as seen:
-            for begin in range(0, len(indices), batch_size):
-                part = np.asarray(indices[begin : begin + batch_size])
-                inputs, labels, mask = batch_of(frames, part, "cpu")
-                seen.begin(inputs.shape[0], inputs.shape[1])
-                outputs = model(inputs)
-                found.append(
-                    View(
-                        outputs=outputs,
-                        labels=labels,
-                        recordings=torch.from_numpy(frames.recordings[part]),
-                        mask=mask,
-                        inputs=inputs if "inputs" in needs else None,
-                        layers=seen.views() if "layers" in needs else {},
-                        seconds=1e-3 * len(part) if "timing" in needs else None,
-                    )
-                )
+        found: list[View] = []
+        run_batches(model, frames, indices, batch_size=batch_size, needs=self.metric.needs, see=found.append)
+        if "timing" in self.metric.needs:
+            found = [replace(view, seconds=1e-3 * len(view.labels)) for view in found]
         return found
 
     def _figures(self, model: nn.Module, frames: Frames, indices: Any, batch_size: int) -> Mapping[str, MetricValue]:
-        observer = self.observer(model, batch_size)
+        observer = self.observer(model, frames, batch_size)
         for view in self.views(model, frames, indices, batch_size):
             observer.batch(view)
         figures: Mapping[str, MetricValue] = observer.result()
@@ -132,12 +134,12 @@ class MetricSuite(Suite):
             seed, cut, own_lengths = drawn
             model, frames = _network(0.2), _frames(11, seed, own_lengths=own_lengths)
             everything = np.arange(len(frames))
-            first, second = self.observer(model, 4), self.observer(model, 4)
+            first, second = self.observer(model, frames, 4), self.observer(model, frames, 4)
             for observer, part in ((first, everything[:cut]), (second, everything[cut:])):
                 for view in self.views(model, frames, part, 4):
                     observer.batch(view)
             first.merge(second)
-            whole = self.observer(model, 4)
+            whole = self.observer(model, frames, 4)
             for part in (everything[:cut], everything[cut:]):
                 for view in self.views(model, frames, part, 4):
                     whole.batch(view)
@@ -160,7 +162,7 @@ class MetricSuite(Suite):
         seen: dict[str, tuple[Any, ...]] | None = None
         for phase in self.metric.phases:
             for split in self.metric.splits:
-                observer = self.observer(model, 4, phase, split)
+                observer = self.observer(model, frames, 4, phase, split)
                 for view in self.views(model, frames, np.arange(len(frames)), 4):
                     observer.batch(view)
                 told = {name: (f.unit, f.direction, f.kind, f.role) for name, f in observer.result().items()}
@@ -184,7 +186,7 @@ class MetricSuite(Suite):
         """Observing changes neither the model nor what it was shown"""
         model, frames = _network(0.2), _frames(6, 4, own_lengths=False)
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        observer = self.observer(model, 4)
+        observer = self.observer(model, frames, 4)
         for view in self.views(model, frames, np.arange(len(frames)), 4):
             outputs = view.outputs.clone()
             observer.batch(view)
@@ -211,6 +213,12 @@ def _same(expected: Mapping[str, MetricValue], found: Mapping[str, MetricValue],
         assert set(figure.arrays) == set(found[name].arrays), f"{what}: arrays of {name}"
         for array, values in figure.arrays.items():
             _close(values, found[name].arrays[array], f"{what}: {name}, {array}")
+        drawn = figure.to_json(), found[name].to_json()
+        for part in ("curves", "histograms"):
+            _close(drawn[0][part], drawn[1][part], f"{what}: {part} of {name}")
+        assert set(figure.stored) == set(found[name].stored), f"{what}: stored arrays of {name}"
+        for array, stored in figure.stored.items():
+            _close(stored.tolist(), found[name].stored[array].tolist(), f"{what}: {name}, {array}")
 
 
 def _close(expected: Any, found: Any, what: str) -> None:
