@@ -99,8 +99,10 @@ def test_single_precision_spikes_are_the_definitions_to_the_bit(neuron, seed):
     x = torch.randn(3, 20, 33, generator=torch.Generator().manual_seed(seed)) * 2
     mine, defined = (outcome(make, neuron, x, None, 20) for make in (layer, reference))
     assert torch.equal(mine[0], defined[0])
+    exact = outcome(reference, neuron, x.double(), None, 20)[2]
     for name, expected in defined[2].items():
-        scale = max(float(expected.abs().max()), 1e-3)
+        # Where rounding moves a potential over a surrogate's jump, what is left of a sum says little about its terms.
+        scale = max(float(expected.abs().max()), float(exact[name].abs().max()), 1e-3)
         torch.testing.assert_close(mine[2][name] / scale, expected / scale, rtol=1e-5, atol=1e-5, msg=name)
 
 
