@@ -155,4 +155,4 @@ def _show(finished: Any, as_json: bool) -> None:
         where = finished.run.path.relative_to(Path.cwd())
     except ValueError:
         where = finished.run.path
-    click.echo(f"{where}: records, logs, table.md .csv .tex, plots")
+    click.echo(f"{where}: records, logs, plots, table and figures as .md and .csv")

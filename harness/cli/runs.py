@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from ..errors import DataError
+from ..components import PHASES
+from ..errors import DataError, UsageError
 from ..places import results_folder
 from ..store import Run, Store
 
@@ -18,10 +19,25 @@ from ..store import Run, Store
 @click.option(
     "--results", type=click.Path(path_type=Path), help="Folder of runs (default: HARNESS_RESULTS or ./results)."
 )
+@click.option("--figures", is_flag=True, help="Show every figure of run NAME, a column a configuration.")
+@click.option(
+    "--phase",
+    "phases",
+    multiple=True,
+    type=click.Choice(PHASES),
+    help="With --figures: those of this phase (default: after and timing; with --json all).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def runs(name: str | None, results: Path | None, as_json: bool) -> None:
+def runs(name: str | None, results: Path | None, figures: bool, phases: tuple[str, ...], as_json: bool) -> None:
     """List runs, oldest first, or show the table of run NAME (an id, its beginning, or 'latest')."""
+    if figures and name is None:
+        raise UsageError("--figures shows one run: name it, such as 'harness runs latest --figures'")
+    if phases and not figures:
+        raise UsageError("--phase chooses among figures: give --figures too")
     store = Store(results_folder(results))
+    if name is not None and figures:
+        _show_figures(store.open(name), phases, as_json)
+        return
     if name is not None:
         _show(store.open(name), as_json)
         return
@@ -64,3 +80,22 @@ def _show(run: Run, as_json: bool) -> None:
     from ..report.tables import terminal
 
     Console().print(terminal(summarise(records, run.timings())))
+
+
+def _show_figures(run: Run, phases: tuple[str, ...], as_json: bool) -> None:
+    records = run.records()
+    if not records and not as_json:
+        click.echo(f"{run.id} holds no records")
+        return
+    from rich.console import Console
+
+    from ..comparison.figures import all_figures
+    from ..comparison.summary import summarise
+    from ..report.figures import long_rows, terminal
+
+    timings = run.timings()
+    summary = summarise(records, timings)
+    if as_json:
+        click.echo(json.dumps(long_rows(summary, all_figures(records, timings, phases or None)), indent=1))
+        return
+    Console().print(terminal(summary, all_figures(records, timings, phases or ("after", "timing"))))

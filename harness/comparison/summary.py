@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..records import Record, Status
@@ -14,7 +14,7 @@ _PARTS = ("dataset", "network", "neuron", "backend")
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of every row; ``key`` is ``split.name`` or ``timing.name``."""
+    """One figure of every row; ``key`` is ``split.name`` or ``timing.name``, ``metric`` whose figure it is."""
 
     key: str
     title: str
@@ -22,15 +22,21 @@ class Column:
     direction: str
     kind: str
     role: str
+    metric: str = ""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure over the seeds of a row, or why there is none."""
+    """A figure over the seeds of a row, or why there is none.
+
+    ``reasons`` are sentences: of seeds without a value, of a metric that failed. ``notes`` say what the figure is made of.
+    """
 
     interval: Interval | None = None
     error: str = ""
     best: bool = False
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ def summarise(records: Sequence[Record], timings: Mapping[str, Any] | None = Non
         for row, group in groups.items()
     ]
     rows = _mark_best(rows, columns)
+    rows = _note_figures(rows, columns, footnotes)
     if rows and not any(cell.interval and cell.interval.n > 1 for row in rows for cell in row.cells.values()):
         footnotes.append("one seed: no interval, and no best; use --seeds 5")
     elif any(cell.best for row in rows for cell in row.cells.values()):
@@ -109,6 +116,36 @@ def metric_rows(record: Record, phase: str = "after") -> Iterable[Mapping[str, A
     return (row for row in record.figures() if row["phase"] == phase)
 
 
+def folded(rows: Sequence[Mapping[str, Any]]) -> Cell:
+    """The cell of one figure: ``rows`` are its metric rows, one a seed, and the errors of its metric."""
+    errors = [f"{row['metric']}: {row['error']}" for row in rows if "error" in row]
+    values = [float(row["value"]) for row in rows if row.get("value") is not None]
+    without = [row for row in rows if "error" not in row and row.get("value") is None]
+    # A reason beside a number says of how many seeds it speaks, or it would read as the number's own.
+    some = f"{len(without)} of {len(rows)} seeds: " if values else ""
+    reasons = [some + row["reason"] for row in without if row.get("reason")]
+    # A failure never hides behind the seeds that went well.
+    return Cell(
+        interval=mean_interval(values) if values and not errors else None,
+        error="error" if errors else "",
+        reasons=tuple(dict.fromkeys([*errors, *reasons])),
+        notes=tuple(dict.fromkeys(row["note"] for row in rows if row.get("note"))),
+    )
+
+
+def failures(group: Iterable[Record]) -> list[str]:
+    """A sentence for every trial in ``group`` that did not end well."""
+    return [
+        f"{record.label}: {record.status}: {_message(record).splitlines()[0]}"
+        for record in group
+        if record.status is not Status.OK
+    ]
+
+
+def _message(record: Record) -> str:
+    return str((record.error or {}).get("message") or record.status)
+
+
 def _columns(records: Sequence[Record], timings: Mapping[str, Any] | None) -> list[Column]:
     found: dict[str, Column] = {}
     for record in records:
@@ -129,7 +166,12 @@ def _columns(records: Sequence[Record], timings: Mapping[str, Any] | None) -> li
 
 
 def _add(found: dict[str, Column], key: str, title: str, row: Mapping[str, Any]) -> None:
-    found.setdefault(key, Column(key, title, row["unit"], row["direction"], row["kind"], row["role"]))
+    found.setdefault(key, column_of(row, key, title))
+
+
+def column_of(row: Mapping[str, Any], key: str, title: str) -> Column:
+    """The column ``key`` of the figure in the metric row ``row``."""
+    return Column(key, title, row["unit"], row["direction"], row["kind"], row.get("role", "detail"), row["metric"])
 
 
 def _row(
@@ -155,14 +197,9 @@ def _row(
         notes[footnotes.index(sentence) + 1] = None
 
     for column in columns:
-        rows = _rows_of(column, done, timed)
-        errors = [f"{row['metric']}: {row['error']}" for row in rows if "error" in row]
-        values = [float(row["value"]) for row in rows if row.get("value") is not None]
-        reasons = [row.get("reason", "") for row in rows if "error" not in row and row.get("value") is None]
-        for sentence in dict.fromkeys([*errors, *filter(None, reasons)]):
+        cells[column.key] = folded(_rows_of(column, done, timed))
+        for sentence in cells[column.key].reasons:
             note(sentence)
-        # A failure never hides behind the seeds that went well.
-        cells[column.key] = Cell(error="error") if errors else Cell(mean_interval(values) if values else None)
     for record in done:
         for sentence in record.warnings:
             note(sentence)
@@ -170,9 +207,8 @@ def _row(
             if "error" in metric:
                 note(f"{metric['metric']}: {metric['error']}")
     failed = [record for record in group if record.status is not Status.OK]
-    for record in failed:
-        message = str((record.error or {}).get("message") or record.status)
-        note(f"{record.label}: {record.status}: {message.splitlines()[0]}")
+    for sentence in failures(failed):
+        note(sentence)
     return Row(
         row=group[0].row,
         names=names,
@@ -188,8 +224,11 @@ def _row(
 def _rows_of(column: Column, done: Sequence[Record], timed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     split, _, name = column.key.partition(".")
     if split == "timing":
-        return [row for row in timed.get("metrics", ()) if row["name"] == name]
-    return [row for record in done for row in metric_rows(record) if row["split"] == split and row["name"] == name]
+        given = list(timed.get("metrics", ()))
+    else:
+        given = [row for record in done for row in metric_rows(record) if row["split"] == split]
+    # A metric that failed has one row by its own name, which stands for all of its figures.
+    return [row for row in given if row["name"] == name or ("error" in row and row["metric"] == column.metric)]
 
 
 def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
@@ -202,9 +241,31 @@ def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
             own = cells[column.key].interval
             others = [other.cells[column.key].interval for other in rivals]
             if own and rivals and all(other is not None and apart(own, other, column.direction) for other in others):
-                cells[column.key] = Cell(own, best=True)
-        marked.append(Row(**{**row.__dict__, "cells": cells}))
+                cells[column.key] = replace(cells[column.key], best=True)
+        marked.append(replace(row, cells=cells))
     return marked
+
+
+def _note_figures(rows: Sequence[Row], columns: Sequence[Column], footnotes: list[str]) -> list[Row]:
+    """Add what the columns' figures say of themselves: once where all rows say the same, else at each row."""
+    common: dict[str, list[str]] = {}
+    own: dict[str, list[str]] = {}
+    for column in columns:
+        said = {row.row: row.cells[column.key].notes for row in rows if row.cells[column.key].notes}
+        if len(set(said.values())) == 1:
+            for sentence in next(iter(said.values())):
+                common.setdefault(sentence, []).append(column.title)
+        else:
+            for key, sentences in said.items():
+                own.setdefault(key, []).extend(f"{column.title}: {sentence}" for sentence in sentences)
+    noted = []
+    for row in rows:
+        mine = own.get(row.row, [])
+        footnotes += [sentence for sentence in dict.fromkeys(mine) if sentence not in footnotes]
+        numbers = (footnotes.index(sentence) + 1 for sentence in mine)
+        noted.append(replace(row, notes=tuple(dict.fromkeys([*row.notes, *numbers]))))
+    footnotes += [f"{', '.join(titles)}: {sentence}" for sentence, titles in common.items()]
+    return noted
 
 
 def _names(firsts: Sequence[Record]) -> dict[str, dict[str, str]]:

@@ -1,16 +1,18 @@
-"""The plots of a run: quality against each cost, learning curves, quality by class."""
+"""The plots of a run: quality against each cost, learning curves, quality by class, and what metrics hand over to be drawn."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..comparison.statistics import mean_interval
 from ..comparison.summary import Column, Row, Summary, metric_rows
 from ..records import Record, Status
-from .formats import unit_of
+from .drawn import curves, histograms
+from .formats import shown_factor
+from .panels import ACROSS, axis_label, head, legend, name_axes, panels, row_name, slug, title_of
 from .style import colour, marker, save, styled
 
 if TYPE_CHECKING:
@@ -18,59 +20,44 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def write_plots(records: Sequence[Record], summary: Summary, folder: Path) -> list[Path]:
-    """Write every figure that the records give, each dataset apart, as SVG and PNG; returns the paths."""
+def write_plots(
+    records: Sequence[Record], summary: Summary, folder: Path, timings: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Write every figure that the records and timings give, each dataset apart, as SVG and PNG; returns the paths."""
     written: list[Path] = []
+    taken: set[str] = set()
     with styled():
         for dataset in dict.fromkeys(row.dataset for row in summary.rows):
             rows = [row for row in summary.rows if row.dataset == dataset]
             mine = [item for item in records if item.specification["dataset"]["name"] == dataset]
             done = [item for item in mine if item.status is Status.OK]
-            title = _title(dataset, summary)
-            drawn = {
-                **_quality_against_cost(rows, summary.columns, title),
-                **_learning_curves(rows, done, title),
-                **_by_class(rows, done, title),
-            }
-            for name, figure in drawn.items():
-                written += save(figure, folder, f"{_slug(dataset)}-{name}")
+            for name, figure in _drawn(rows, done, summary, timings, title_of(dataset, summary)):
+                written += save(figure, folder, _free(f"{slug(dataset)}-{name}", taken))
     return written
 
 
-def _title(dataset: str, summary: Summary) -> str:
-    generated = " (synthetic)" if dataset in summary.synthetic else ""
-    limited = f", limited to {summary.limit} recordings a split" if summary.limit is not None else ""
-    return f"{dataset}{generated}{limited} - snn-harness {summary.harness}"
+def _drawn(
+    rows: Sequence[Row],
+    done: Sequence[Record],
+    summary: Summary,
+    timings: Mapping[str, Any] | None,
+    title: str,
+) -> Iterator[tuple[str, Figure]]:
+    """Every plot of one dataset and its name."""
+    yield from _quality_against_cost(rows, summary.columns, title).items()
+    yield from _learning_curves(rows, done, title).items()
+    yield from _by_class(rows, done, title).items()
+    drawn = curves(rows, done, timings, title)
+    yield from ((slug(name), figure) for name, figure in drawn)
+    for name, figure in histograms(rows, done, title):
+        yield slug(name) + "-histogram" * (name in dict(drawn)), figure
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _name(row: Row) -> str:
-    named = [
-        value if name in ("network", "neuron", "backend") else f"{name.rpartition('.')[2]}={value}"
-        for name, value in row.names.items()
-        if name != "dataset"
-    ]
-    return " ".join(named)
-
-
-def _figure(columns: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(0.8 + 4.0 * columns, height))
-    axes = figure.subplots(1, columns, squeeze=False)[0]
-    return figure, list(axes)
-
-
-def _axis_label(column: Column) -> str:
-    unit = unit_of(column)
-    return f"{column.title} ({unit})" if unit else column.title
-
-
-def _factor(column: Column) -> float:
-    return 100.0 if column.unit == "fraction" else 1.0
+def _free(name: str, taken: set[str]) -> str:
+    """``name``, or with a number where a plot has it already: other names may come to the same letters."""
+    free = next(wanted for number in count(1) if (wanted := name if number == 1 else f"{name}-{number}") not in taken)
+    taken.add(free)
+    return free
 
 
 def _quality_against_cost(rows: Sequence[Row], columns: Sequence[Column], title: str) -> dict[str, Figure]:
@@ -85,43 +72,32 @@ def _quality_against_cost(rows: Sequence[Row], columns: Sequence[Column], title:
         ]
         if not shown:
             continue
-        figure, axes = _figure(len(shown))
-        for axis, cost in zip(axes, shown, strict=True):
+        figure, axes = panels(len(shown), one_scale=True)
+        for position, (axis, cost) in enumerate(zip(axes, shown, strict=True)):
             for index, row in enumerate(rows):
                 _point(axis, row, cost, quality, index)
-            axis.set_xlabel(_axis_label(cost))
             axis.margins(0.15)
             _bound(axis, quality)
-        axes[0].set_ylabel(_axis_label(quality))
-        figure.suptitle(title)
-        _legend(figure, axes[0])
-        drawn[f"{_slug(quality.title.removeprefix('test '))}-against-cost"] = figure
+            first = position % ACROSS == 0
+            name_axes(axis, x=axis_label(cost.title, cost.unit), y=axis_label(quality.title, quality.unit) * first)
+        head(figure, title)
+        legend(figure, axes)
+        drawn[f"{slug(quality.title.removeprefix('test '))}-against-cost"] = figure
     return drawn
 
 
 def _bound(axis: Axes, quality: Column) -> None:
     """Keep an interval that reaches beyond what can be (below 0, above 100 %) from stretching the axes."""
-    from matplotlib.ticker import EngFormatter, MaxNLocator
-
     axis.set_xlim(left=max(axis.get_xlim()[0], 0.0))
     low, high = axis.get_ylim()
     axis.set_ylim(max(low, 0.0), min(high, 104.0) if quality.unit == "fraction" else high)
-    if axis.get_xlim()[1] >= 1000:
-        axis.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    axis.xaxis.set_major_locator(MaxNLocator(5))
-
-
-def _legend(figure: Figure, axis: Axes) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
 
 
 def _point(axis: Axes, row: Row, cost: Column, quality: Column, index: int) -> None:
     x, y = row.cells[cost.key].interval, row.cells[quality.key].interval
     if x is None or y is None:
         return
-    across, up = _factor(cost), _factor(quality)
+    across, up = shown_factor(cost.unit), shown_factor(quality.unit)
     axis.errorbar(
         x.mean * across,
         y.mean * up,
@@ -132,22 +108,22 @@ def _point(axis: Axes, row: Row, cost: Column, quality: Column, index: int) -> N
         markersize=7,
         capsize=3,
         linewidth=1.2,
-        label=f"{_name(row)} (n={y.n})",
+        label=f"{row_name(row)} (n={y.n})",
     )
 
 
 def _learning_curves(rows: Sequence[Row], done: Sequence[Record], title: str) -> dict[str, Figure]:
     from matplotlib.ticker import MaxNLocator
 
-    panels = [
+    parts = [
         ("loss (nat)", (("train_loss", "--"), ("validation_loss", "-")), 1.0),
         ("accuracy (%)", (("train_accuracy", "--"), ("validation_accuracy", "-")), 100.0),
     ]
     curves = {row.row: [item.outcome["curves"] for item in done if item.row == row.row] for row in rows}
     if not any(given for group in curves.values() for given in group):
         return {}
-    figure, axes = _figure(len(panels))
-    for axis, (label, names, factor) in zip(axes, panels, strict=True):
+    figure, axes = panels(len(parts))
+    for axis, (label, names, factor) in zip(axes, parts, strict=True):
         for index, row in enumerate(rows):
             for name, line in names:
                 series = [given[name] for given in curves[row.row] if given.get(name)]
@@ -157,7 +133,7 @@ def _learning_curves(rows: Sequence[Row], done: Sequence[Record], title: str) ->
                     factor,
                     colour(index),
                     line,
-                    _name(row) if line == "-" or ("train" in name and not _validated(curves[row.row])) else None,
+                    row_name(row) if line == "-" or ("train" in name and not _validated(curves[row.row])) else None,
                 )
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
@@ -165,8 +141,8 @@ def _learning_curves(rows: Sequence[Row], done: Sequence[Record], title: str) ->
     for index, row in enumerate(rows):
         for item in (item for item in done if item.row == row.row):
             _selected(axes[1], item, index)
-    figure.suptitle(f"{title}\nsolid: validation, dashed: training, marks: selected epochs, bands: range over seeds")
-    _legend(figure, axes[0])
+    head(figure, title, "solid: validation, dashed: training, marks: selected epochs, bands: range over seeds")
+    legend(figure, axes)
     return {"learning-curves": figure}
 
 
@@ -204,10 +180,8 @@ def _by_class(rows: Sequence[Row], done: Sequence[Record], title: str) -> dict[s
         for value in metric_rows(record):
             per_class = (value.get("arrays") or {}).get("per_class")
             if value["split"] == "test" and value.get("role") == "quality" and per_class:
-                factor = 100.0 if value["unit"] == "fraction" else 1.0
-                _, by_row = found.setdefault(
-                    value["name"], (f"test {value['title']} ({'%' if factor == 100 else value['unit']})", {})
-                )
+                factor = shown_factor(value["unit"])
+                _, by_row = found.setdefault(value["name"], (axis_label(f"test {value['title']}", value["unit"]), {}))
                 by_row.setdefault(record.row, []).append(
                     [float("nan") if item is None else item * factor for item in per_class]
                 )
@@ -227,15 +201,15 @@ def _by_class(rows: Sequence[Row], done: Sequence[Record], title: str) -> dict[s
                 marker(index),
                 color=colour(index),
                 markersize=5,
-                label=_name(row),
+                label=row_name(row),
             )
         axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right", rotation_mode="anchor")
         axis.set_xlim(-0.6, len(classes) - 0.4)
         axis.set_ylabel(label)
         axis.set_xlabel("class")
-        figure.suptitle(title)
-        _legend(figure, axis)
-        drawn[f"{_slug(name)}-by-class"] = figure
+        head(figure, title)
+        legend(figure, [axis])
+        drawn[f"{slug(name)}-by-class"] = figure
     return drawn
 
 

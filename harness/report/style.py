@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette without its yellow, which is too light for lines on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 _RC = {
     "axes.spines.top": False,
@@ -19,9 +20,11 @@ _RC = {
     "axes.grid": True,
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
+    "axes.formatter.useoffset": False,
     "axes.axisbelow": True,
     "font.size": 10,
     "axes.titlesize": 10,
+    "figure.titlesize": 11,
     "legend.frameon": False,
     "legend.fontsize": 9,
     "svg.hashsalt": "snn-harness",
@@ -51,6 +54,11 @@ def colour(index: int) -> str:
 def marker(index: int) -> str:
     """The marker of the row at ``index``: with the colour, 70 rows can be told apart."""
     return MARKERS[index % len(MARKERS)]
+
+
+def line(index: int) -> str:
+    """The line of the row at ``index``: solid until the colours are used up."""
+    return LINES[index // len(COLOURS) % len(LINES)]
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

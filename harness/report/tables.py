@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..comparison.summary import Column, Row, Summary
 from ..store import write_atomically
-from .formats import ARROWS, cell_text, unit_of
+from .formats import cell_text, heading, unit_of
+from .grid import Grid, Strip
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,44 +36,32 @@ _LATEX = {
 def terminal(summary: Summary) -> RenderableType:
     """The table for a terminal; every text is shown as it is, never as markup."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in summary.name_columns:
-        table.add_column(Text(name), overflow="fold", min_width=len(name))
-    for column in summary.columns:
-        table.add_column(Text(_stacked(column)), justify="right", no_wrap=True)
-    table.add_column("trials", overflow="fold", min_width=6)
-    for row in summary.rows:
-        cells = [
-            Text(cell_text(row.cells[column.key], column), style="bold" if row.cells[column.key].best else "")
+    def figure(row: Row, column: Column) -> Text:
+        cell = row.cells[column.key]
+        return Text(cell_text(cell, column), style="bold" if cell.best else "")
+
+    grid = Grid(
+        left=[Strip([name], [Text(row.names.get(name, "")) for row in summary.rows]) for name in summary.name_columns],
+        figures=[
+            Strip(
+                [heading(column.title, column.direction), *([f"({unit_of(column)})"] if column.unit else [])],
+                [figure(row, column) for row in summary.rows],
+            )
             for column in summary.columns
-        ]
-        ended = Text(_ended(row), style="" if set(row.statuses) <= {"ok", "cached"} else "red")
-        table.add_row(*(Text(row.names.get(name, "")) for name in summary.name_columns), *cells, ended)
+        ],
+        last=Strip(
+            ["trials"],
+            [Text(_ended(row), style="" if set(row.statuses) <= {"ok", "cached"} else "red") for row in summary.rows],
+        ),
+    )
     notes = [f"[{number}] {note}" for number, note in enumerate(summary.footnotes, start=1)]
     return Group(
         *(Text(line, style="bold" if index == 0 else "dim") for index, line in enumerate(summary.caption)),
-        table,
+        grid,
         *(Text(note, style="dim") for note in notes),
     )
-
-
-def _heading(title: str, direction: str, unit: str, separator: str = " ") -> str:
-    shown = f"{title} {ARROWS.get(direction, '')}".strip()
-    return f"{shown}{separator}({unit})" if unit else shown
-
-
-def _stacked(column: Column) -> str:
-    """The heading broken over lines, so that the figures decide how wide a column is."""
-    words = column.title.split(" ")
-    lines = [" ".join(words[:-1])] if len(words) > 1 else []
-    lines.append(f"{words[-1]} {ARROWS.get(column.direction, '')}".strip())
-    unit = unit_of(column)
-    if unit:
-        lines += f"({unit})".replace("/", "/\n").split("\n") if len(unit) > 9 else [f"({unit})"]
-    return "\n".join(lines)
 
 
 def _ended(row: Row) -> str:
@@ -81,7 +70,7 @@ def _ended(row: Row) -> str:
 
 
 def _headings(summary: Summary) -> list[str]:
-    figures = [_heading(column.title, column.direction, unit_of(column)) for column in summary.columns]
+    figures = [heading(column.title, column.direction, unit_of(column)) for column in summary.columns]
     return [*summary.name_columns, *figures, "trials"]
 
 
@@ -98,18 +87,21 @@ def _body(summary: Summary) -> list[list[str]]:
 
 def markdown(summary: Summary) -> str:
     """A GitHub-flavoured table with caption and footnotes."""
-    lines = [f"**{_markdown(line)}**" if index == 0 else _markdown(line) for index, line in enumerate(summary.caption)]
+    lines = [
+        f"**{in_markdown(line)}**" if index == 0 else in_markdown(line) for index, line in enumerate(summary.caption)
+    ]
     left = len(summary.name_columns)
     headings = _headings(summary)
     rule = ["---" if index < left or index == len(headings) - 1 else "---:" for index in range(len(headings))]
     table = [headings, *_body(summary)]
-    rendered = ["| " + " | ".join(_markdown(cell) for cell in line) + " |" for line in table]
+    rendered = ["| " + " | ".join(in_markdown(cell) for cell in line) + " |" for line in table]
     rendered.insert(1, "| " + " | ".join(rule) + " |")
-    notes = [f"{number}. {_markdown(note)}" for number, note in enumerate(summary.footnotes, start=1)]
+    notes = [f"{number}. {in_markdown(note)}" for number, note in enumerate(summary.footnotes, start=1)]
     return "\n".join(["\n\n".join(lines), "", *rendered, "", *notes, ""])
 
 
-def _markdown(text: str) -> str:
+def in_markdown(text: str) -> str:
+    """``text`` in a line or a cell of Markdown, shown as it is."""
     for character in "\\|*_[]<>`":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())
@@ -152,7 +144,7 @@ def latex(summary: Summary) -> str:
             rf"\caption{{{_latex('; '.join(summary.caption))}}}",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            " & ".join(_latex(heading) for heading in _headings(summary)) + r" \\",
+            " & ".join(_latex(title) for title in _headings(summary)) + r" \\",
             r"\midrule",
             *lines,
             r"\bottomrule",

@@ -381,12 +381,17 @@ class _Running:
 
     def _report(self) -> Finished:
         from ..comparison.summary import summarise
+        from ..report.figures import write_figures
         from ..report.plots import write_plots
         from ..report.tables import write_tables
 
         records = tuple(entry.record for entry in self.entries if entry.record is not None)
         summary = summarise(records, self.timings)
-        files = [*write_tables(summary, self.run.path), *write_plots(records, summary, self.run.path / "plots")]
+        files = [
+            *write_tables(summary, self.run.path),
+            *write_figures(records, self.timings, summary, self.run.path),
+            *write_plots(records, summary, self.run.path / "plots", self.timings),
+        ]
         code = self._exit_code(records)
         state = {ExitCode.OK: "finished", ExitCode.INTERRUPTED: "interrupted"}.get(code, "failed")
         self._notify("run_finished", run=self._write_run(state))

@@ -127,3 +127,50 @@ def test_a_validation_figure_is_no_column():
     one = record()
     one.outcome["metrics"].append(accuracy(0.3, "validation"))
     assert "validation.accuracy" not in [column.key for column in summarise([one]).columns]
+
+
+# -- notes ------------------------------------------------------------------------------------------------------------
+
+
+def noted(neuron, note, seed=0, name="energy", role="cost", **more):
+    one = record(neuron, seed)
+    one.outcome["metrics"].append(figure(name, 1.0, role, title=name, note=note, **more))
+    return one
+
+
+def test_a_note_is_said_once_below_all_rows_and_only_for_columns():
+    summary = summarise([noted("lif", "no memory", seed) for seed in range(2)] + [noted("iaf", "no memory")])
+    assert summary.footnotes[0] == "energy: no memory"
+    assert [row.notes for row in summary.rows] == [(), ()]
+    assert "hidden" not in " ".join(summarise([noted("lif", "hidden", role="detail")]).footnotes)
+
+
+def test_figures_of_one_note_share_it():
+    one = record()
+    one.outcome["metrics"] = [accuracy(0.5, note="by count"), accuracy(0.8, "train", note="by count")]
+    assert "test accuracy, train accuracy: by count" in summarise([one]).footnotes
+
+
+def test_notes_that_differ_stand_at_their_rows():
+    summary = summarise([noted("lif", "on cpu"), noted("iaf", "on cuda")])
+    assert summary.footnotes[:2] == ("energy: on cpu", "energy: on cuda")
+    assert [row.notes for row in summary.rows] == [(1,), (2,)]
+
+
+def test_a_reason_beside_a_number_says_of_how_many_seeds():
+    good, empty = noted("lif", "", 0), record("lif", 1)
+    empty.outcome["metrics"].append(figure("energy", None, title="energy", reason="nothing spiked"))
+    summary = summarise([good, empty])
+    assert cell(summary, "lif", "test.energy").interval.n == 1
+    assert "1 of 2 seeds: nothing spiked" in summary.footnotes
+
+
+def test_a_metric_that_failed_for_one_seed_fails_all_its_figures_whatever_they_are_called():
+    broken = record("lif", 1)
+    broken.outcome["metrics"].append(
+        {"metric": "joules", "name": "joules", "phase": "after", "split": "test", "error": "TypeError: no"}
+    )
+    summary = summarise([noted("lif", "", metric="joules"), broken])
+    found = cell(summary, "lif", "test.energy")
+    assert (found.error, found.interval) == ("error", None)
+    assert "joules: TypeError: no" in summary.footnotes

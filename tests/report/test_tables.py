@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from made_records import record, seeds
+from made_records import figure, record, seeds
 from rich.console import Console
 
 from harness.comparison.statistics import Interval
@@ -36,6 +36,38 @@ def test_the_standard_case_fits_80_columns_without_a_cut():
         assert part in text
 
 
+def many_columns():
+    records = seeds("iaf", [0.50, 0.52, 0.54]) + seeds("a_neuron_of_a_long_name", [0.4, 0.43, 0.41])
+    for one in records:
+        one.outcome["metrics"] += [
+            figure(f"cost_{number}", 12_345.0 + one.seed * 400 * number, title=f"operations of kind {number}")
+            for number in range(7)
+        ]
+    return summarise(records)
+
+
+@pytest.mark.parametrize("width", [50, 80, 120, 300])
+def test_columns_that_find_no_room_go_on_below_and_no_figure_is_cut(width):
+    text = shown(many_columns(), width)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert "…" not in text
+    for part in ("52.0 ± 5.0", "12.75 ± 0.99 k", "14.7 ± 6.0 k", "3 ok"):
+        assert part in text
+    headings = [line for line in text.splitlines() if line.startswith("neuron")]
+    assert len(headings) == 1 or width < 300
+    assert all(len(line.split()) > 1 for line in headings)
+
+
+def test_notes_of_figures_stand_below_every_table_but_the_csv():
+    one = record()
+    one.outcome["metrics"].append(figure("energy", 1.0, title="energy", note="memory _x_ is left out"))
+    summary = summarise([one])
+    assert "[1] energy: memory _x_ is left out" in shown(summary)
+    assert "1. energy: memory \\_x\\_ is left out" in markdown(summary)
+    assert r"[1] energy: memory \_x\_ is left out" in latex(summary)
+    assert "left out" not in csv_text(summary)
+
+
 @pytest.mark.parametrize(
     ("interval", "unit", "text"),
     [
@@ -47,6 +79,14 @@ def test_the_standard_case_fits_80_columns_without_a_cut():
         (Interval(0.01234, 0.0120, 0.01268, 5), "ms", "0.01234 ± 0.00034"),
         (Interval(0.0, 0.0, 0.0, 5), "ms", "0.0 ± 0.0"),
         (Interval(7, None, None, 1), "", "7.00"),
+        (Interval(123_456_789, 123_456_786, 123_456_792, 5), "B", "123.46 ± 0.00 M"),
+        (Interval(1.234e-5, None, None, 1), "J", "1.23e-05"),
+        (Interval(1.2e-5, 1.09e-5, 1.31e-5, 5), "J", "(1.20 ± 0.11)e-05"),
+        (Interval(9.996e-4, None, None, 1), "", "1.00e-03"),
+        (Interval(-2e-4, -3e-4, -1e-4, 5), "", "(-2.0 ± 1.0)e-04"),
+        (Interval(1e-5, -0.05, 0.05002, 5), "ms", "0.000 ± 0.050"),
+        (Interval(0.0002, None, None, 1), "fraction", "0.0200"),
+        (Interval(2e-7, None, None, 1), "fraction", "2.00e-05"),
     ],
 )
 def test_digits_follow_the_interval(interval, unit, text):
