@@ -41,15 +41,26 @@ class Evaluation:
 
 
 def batch_of(
-    frames: Frames, indices: npt.NDArray[np.int64], device: str
+    frames: Frames, indices: npt.NDArray[np.int64], device: str, stored: npt.NDArray[Any] | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Inputs (B, T, ...) float32, labels (B,), and the mask (B, T) of real steps or None where all are."""
-    inputs = torch.from_numpy(frames.frames[indices].astype(np.float32)).to(device)
+    """Inputs (B, T, ...) float32, labels (B,), and the mask (B, T) of real steps or None where all are.
+
+    ``stored`` are the frames at ``indices`` where they are at hand already.
+    """
+    found = frames.frames[_slice_or(indices)] if stored is None else stored
+    inputs = torch.from_numpy(found.astype(np.float32)).to(device)
     labels = torch.from_numpy(frames.labels[indices]).to(device)
     if frames.lengths is None:
         return inputs, labels, None
     lengths = torch.from_numpy(frames.lengths[indices]).to(device)
     return inputs, labels, torch.arange(inputs.shape[1], device=device) < lengths[:, None]
+
+
+def _slice_or(indices: npt.NDArray[np.int64]) -> Any:
+    """Indices that follow one another as a slice, which copies nothing."""
+    if len(indices) and indices[-1] - indices[0] == len(indices) - 1 and (np.diff(indices) == 1).all():
+        return slice(int(indices[0]), int(indices[-1]) + 1)
+    return indices
 
 
 def readout(outputs: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -128,7 +139,10 @@ def run_batches(
             seen = stack.enter_context(layers_seen(model, states=states)) if "layers" in needs or states else None
             for begin in range(0, len(chosen), batch_size):
                 part = chosen[begin : begin + batch_size]
-                inputs, labels, mask = batch_of(frames, part, device)
+                stored = frames.frames[_slice_or(part)]
+                # Tensors made in inference mode do not note that they are written into.
+                with torch.inference_mode(False):
+                    inputs, labels, mask = batch_of(frames, part, device, stored)
                 if seen is not None:
                     seen.begin(inputs.shape[0], inputs.shape[1])
                 outputs = model(inputs)
@@ -140,6 +154,7 @@ def run_batches(
                         mask=mask,
                         inputs=inputs if "inputs" in needs else None,
                         layers=seen.views() if seen is not None else {},
+                        _frames=stored if "inputs" in needs else None,
                     )
                 )
     finally:

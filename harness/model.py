@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from .components import Backend, Network, Neuron, load_reference
 from .errors import UsageError
@@ -118,7 +119,10 @@ def spiking_layers(model: nn.Module) -> dict[str, SpikingLayer]:
 
 def weight_layers(model: nn.Module) -> dict[str, nn.Module]:
     """Modules outside spiking layers that own a ``weight``, or any matrix of parameters, by name; recurrent ones included."""
-    inside = {id(module) for layer in spiking_layers(model).values() for module in layer.modules()}
+    owners: list[nn.Module] = [*spiking_layers(model).values()]
+    # What a weight is made of by torch's parametrisations is no layer; the layer that has the weight is.
+    owners += [module for module in model.modules() if isinstance(module, ParametrizationList)]
+    inside = {id(module) for owner in owners for module in owner.modules()}
     return {
         name: module
         for name, module in model.named_modules()

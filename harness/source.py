@@ -27,7 +27,7 @@ class Bulk:
 
 
 class Source(Protocol):
-    """A sequence of ``(events, label)``: a structured array with fields t (µs), x, and y, p where there are any.
+    """A sequence of ``(events, label)``: a structured array with fields t (µs), x, and y, p where there are any, by time.
 
     Optional attributes: ``labels`` (all labels at once), ``groups`` (speaker or subject of each recording),
     ``fingerprint`` (a string that changes when the data do), ``notes`` (sentences for the record, such as an unofficial

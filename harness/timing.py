@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -51,30 +52,30 @@ def measure(
     """Time every configuration at batch 1 and at its own batch size and feed the times to ``metrics``.
 
     As many rounds as fit into ``seconds`` over all configurations, never fewer than 5; each round visits every
-    configuration once, in an order drawn anew, so that drift of the machine falls on all alike. Returns what timings.json
-    holds: ``{"schema", "rounds", "threads", "device", "rows": {row: {"label", "key", "metrics"}}}``.
+    configuration once, in an order drawn anew, so that drift of the machine falls on all alike, and takes the next recordings,
+    the same for all. Returns what timings.json holds: ``{"schema", "rounds", "threads", "device", "rows": {row: {"label", "key",
+    "metrics"}}}``.
     """
     passes = [
-        (configuration, _sample(configuration, size, device), size)
+        (configuration, size)
         for configuration in configurations
         for size in dict.fromkeys((1, min(configuration.batch_size, len(configuration.frames))))
     ]
     with torch.inference_mode():
-        once = sum(_timed(configuration.model, inputs, device) for configuration, inputs, _ in passes)  # warm-up too
-        once = sum(_timed(configuration.model, inputs, device) for configuration, inputs, _ in passes)
+        for _ in range(2):  # warm-up too
+            once = sum(_timed(configuration, size, 0, device) for configuration, size in passes)
         rounds = int(min(max(seconds / max(once, 1e-9), _FEWEST), _MOST))
         taken: list[list[float]] = [[] for _ in passes]
         order = random.Random(0)
         for done in range(rounds):
             for index in order.sample(range(len(passes)), len(passes)):
-                configuration, inputs, _ = passes[index]
-                taken[index].append(_timed(configuration.model, inputs, device))
+                taken[index].append(_timed(*passes[index], done, device))
             report(done + 1, rounds)
     rows: dict[str, Any] = {}
     for configuration in configurations:
         views = [
             view
-            for (timed, inputs, size), times in zip(passes, taken, strict=True)
+            for (timed, size), times in zip(passes, taken, strict=True)
             if timed is configuration
             for view in _views(timed, size, times)
         ]
@@ -96,11 +97,14 @@ def measure(
     return {"schema": 1, "rounds": rounds, "threads": threads, "device": device, "rows": rows}
 
 
-def _sample(configuration: Configuration, size: int, device: str) -> torch.Tensor:
-    return batch_of(configuration.frames, np.arange(size), device)[0]
+def _samples(configuration: Configuration, size: int, number: int) -> npt.NDArray[np.int64]:
+    """The samples of round ``number``: the next ones, from the start again after the last."""
+    return (np.arange(size) + number * size) % len(configuration.frames)
 
 
-def _timed(model: nn.Module, inputs: torch.Tensor, device: str) -> float:
+def _timed(configuration: Configuration, size: int, number: int, device: str) -> float:
+    inputs, _, _ = batch_of(configuration.frames, _samples(configuration, size, number), device)
+    model = configuration.model
     if device != "cpu":
         torch.cuda.synchronize()
     started = time.perf_counter()
@@ -111,7 +115,11 @@ def _timed(model: nn.Module, inputs: torch.Tensor, device: str) -> float:
 
 
 def _views(configuration: Configuration, size: int, times: Sequence[float]) -> list[View]:
-    labels = torch.from_numpy(configuration.frames.labels[:size].copy())
-    recordings = torch.from_numpy(configuration.frames.recordings[:size].copy())
     nothing = torch.zeros(size, 0, len(configuration.classes))
-    return [View(outputs=nothing, labels=labels, recordings=recordings, seconds=taken) for taken in times]
+    views = []
+    for number, taken in enumerate(times):
+        chosen = _samples(configuration, size, number)
+        labels = torch.from_numpy(configuration.frames.labels[chosen])
+        recordings = torch.from_numpy(configuration.frames.recordings[chosen])
+        views.append(View(outputs=nothing, labels=labels, recordings=recordings, seconds=taken))
+    return views

@@ -171,3 +171,63 @@ def test_the_loss_is_that_of_counts_over_the_temperature_and_predictions_do_not_
     )
     assert seen.loss == pytest.approx(float(expected), rel=1e-5)
     np.testing.assert_array_equal(seen.predictions, evaluate(model, given, batch_size=16).predictions)
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_states_are_shown_to_who_needs_them_and_computed_for_nobody_else(recurrent):
+    fused = Registry.discover().find("fused").component.choose()
+    spec = specification("alif", {"hidden": (16,), "recurrent": recurrent}).with_backend(fused)
+    model = build(REGISTRY, spec, (140,), 20)
+    initialise(model, REGISTRY, spec, frames(), np.arange(60), 0)
+    told = context(
+        model, classes=[str(k) for k in range(20)], split="test", phase="after", dt_ms=10.0, batch_size=16, device="cpu"
+    )
+    evaluate(model, frames(), batch_size=60, context=told, metrics=[metric("Watch", ["states"])])
+    (view,) = SEEN[0].views
+    spiking = {name: layer for name, layer in view.layers.items() if layer.spiking}
+    assert set(spiking) == {"spiking.0", "spiking.1"}
+    for layer in spiking.values():
+        assert {name: tuple(state.shape) for name, state in layer.states.items()} == dict.fromkeys(
+            ("i_syn", "v_mem", "b"), tuple(layer.output.shape)
+        )
+        traced = layer.module.states(layer.input)
+        assert all(torch.equal(state, traced[name]) for name, state in layer.states.items())
+    evaluate(model, frames(), batch_size=60, context=told, metrics=[metric("Watch", ["layers"])])
+    assert all(layer.states is None for layer in SEEN[1].views[0].layers.values())
+
+
+def test_states_that_a_backend_does_not_record_are_an_error_in_that_metrics_row_alone():
+    model, told = network()
+    rows = evaluate(
+        model, frames(), batch_size=60, context=told, metrics=[metric("Watch", ["states"]), metric("Watch")]
+    ).metrics
+    assert "the backend of spiking.0 does not record states" in rows[0]["error"]
+    assert rows[1]["value"] == 1
+
+
+def test_what_metrics_share_is_computed_once():
+    model, told = network()
+    evaluate(model, frames(), batch_size=60, context=told, metrics=[metric("Watch", ["layers", "inputs"])] * 2)
+    first, second = (watch.views[0] for watch in SEEN)
+    assert first is second
+    layer, following = first.layers["spiking.0"], first.layers["weights.1"]
+    assert first.tally(layer.output) is first.tally(following.input)
+    calls = []
+    assert [first.once("mine", lambda: calls.append(1) or 7) for _ in range(2)] == [7, 7]
+    assert calls == [1]
+
+
+def test_a_network_that_writes_into_its_input_is_counted_by_what_its_layers_were_given():
+    class Binary(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weights = torch.nn.Linear(140, 20, bias=False)
+
+        def forward(self, x):
+            return self.weights(x.clamp_(max=1))
+
+    from harness.testing import measure
+
+    given = frames().frames
+    found = measure("synops", Binary(), given)
+    assert found["synops"].value == (given > 0).sum() * 20 / len(given)

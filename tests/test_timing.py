@@ -39,13 +39,17 @@ def configurations(log, names="abc"):
     ]
 
 
-LATENCY = Registry.discover().find("latency").component
+WALL_CLOCK = Registry.discover().find("wall-clock").component
 
 
 def test_every_round_visits_every_configuration_once():
     log, said = [], []
     timed = measure(
-        configurations(log), [(LATENCY, LATENCY.choose())], threads=1, seconds=0.0, report=lambda *a: said.append(a)
+        configurations(log),
+        [(WALL_CLOCK, WALL_CLOCK.choose())],
+        threads=1,
+        seconds=0.0,
+        report=lambda *a: said.append(a),
     )
     assert timed["rounds"] == 5
     assert said[-1] == (5, 5)
@@ -58,7 +62,7 @@ def test_every_round_visits_every_configuration_once():
 
 
 def test_rounds_fill_the_time_that_is_given():
-    timed = measure(configurations([]), [(LATENCY, LATENCY.choose())], threads=1, seconds=5.0)
+    timed = measure(configurations([]), [(WALL_CLOCK, WALL_CLOCK.choose())], threads=1, seconds=5.0)
     assert 5 < timed["rounds"] <= 200
 
 
@@ -67,11 +71,11 @@ def test_figures_stand_by_row_and_a_metric_that_raises_keeps_its_error():
         name="broken", summary="s", observer="no_such_module:nothing", phases=("timing",), needs=frozenset({"timing"})
     )
     timed = measure(
-        configurations([], "a"), [(LATENCY, LATENCY.choose()), (broken, broken.choose())], threads=1, seconds=0.0
+        configurations([], "a"), [(WALL_CLOCK, WALL_CLOCK.choose()), (broken, broken.choose())], threads=1, seconds=0.0
     )
     rows = timed["rows"]["a"]["metrics"]
     found = {row["name"]: row.get("value") for row in rows if "error" not in row}
-    assert found["latency_p50"] > 0
+    assert found["wall_clock_p50"] > 0
     assert found["throughput"] > 0
     (error,) = [row["error"] for row in rows if "error" in row]
     assert "no_such_module" in error
@@ -83,3 +87,17 @@ def test_a_batch_is_never_larger_than_the_test_set(batch_size):
     (made,) = configurations(log, "a")
     measure([type(made)(**{**made.__dict__, "batch_size": batch_size})], [], threads=1, seconds=0.0)
     assert {size for _, size in log} == ({1} if batch_size == 1 else {1, 60})
+
+
+def test_every_round_times_the_next_recordings_and_all_configurations_the_same():
+    class Shown(Counted):
+        def forward(self, x):
+            self.log.append((self.name, len(x), float(x.sum())))
+            return torch.zeros(len(x), x.shape[1], 20)
+
+    log = []
+    made = [type(item)(**{**item.__dict__, "model": Shown(item.label, log)}) for item in configurations([], "ab")]
+    measure(made, [], threads=1, seconds=0.0)
+    singles = {name: [given for who, size, given in log if (who, size) == (name, 1)][2:] for name in "ab"}
+    assert singles["a"] == singles["b"]
+    assert singles["a"] == [float(frames().frames[number].sum()) for number in range(5)]

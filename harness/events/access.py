@@ -34,6 +34,12 @@ class SplitEvents:
 
     def read(self, recordings: Sequence[int]) -> Bulk:
         """The events of these recordings, end to end; raises :class:`DataError` where they cannot be read."""
+        if not len(recordings):
+            raise ValueError("no recordings to read")
+        first, last = int(recordings[0]), int(recordings[-1])
+        if hasattr(self._source, "bulk") and list(recordings) == list(range(first, last + 1)):
+            found: Bulk = self._source.bulk(first, last + 1)
+            return found
         return gather([self._source[int(index)][0] for index in recordings])
 
     def encode(self, bulk: Bulk, recordings: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> Frames:

@@ -1,79 +1,143 @@
-"""Firing rate over real time steps, and who never or always fires."""
+"""Firing rate over real time steps: of neurons, layers, the network and classes; and who never or always fires."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from torch import nn
 
-from harness import Context, MetricValue, View
+from harness import Context, Histogram, MetricValue, View
+
+from .sums import steps_of
+
+# Width of a bin of the histogram, in spikes a neuron and step.
+_BIN = 0.025
+
+
+@dataclass
+class _Layer:
+    """Spikes of each neuron by class (C, N), and the steps at which it spiked at all (N,)."""
+
+    spikes: torch.Tensor
+    active: torch.Tensor
 
 
 class FiringRate:
-    """Integer sums of spikes per neuron of every spiking layer; steps that only pad a batch are left out."""
+    """Whole-number sums of spikes; steps that only pad a batch are left out."""
 
-    def start(self, model: torch.nn.Module, context: Context) -> None:
+    def start(self, model: nn.Module, context: Context) -> None:
         self.dt_ms = context.dt_ms
-        self.steps = 0
-        self.spikes: dict[str, torch.Tensor] = {}
-        self.active: dict[str, torch.Tensor] = {}  # steps in which a neuron spiked at all
+        self.steps = torch.zeros(len(context.classes), dtype=torch.float64)
+        self.layers: dict[str, _Layer] = {}
 
     def batch(self, view: View) -> None:
-        batch, time = view.outputs.shape[:2]
-        self.steps += batch * time if view.mask is None else int(view.mask.sum())
+        labels = view.labels.cpu()
+        self.steps.index_add_(0, labels, steps_of(view).double())
         for name, layer in view.layers.items():
             if not layer.spiking:
                 continue
-            spikes = layer.output.flatten(2)
-            if view.mask is not None:
-                spikes = spikes * view.mask[:, :, None]
-            # Float32 sums of whole numbers are exact below 2**24 a neuron and batch; float64 beyond any doubt.
-            counted = spikes.sum((0, 1), dtype=torch.float64).to(torch.int64).cpu()
-            active = torch.count_nonzero(spikes, dim=(0, 1)).cpu()
-            if name in self.spikes:
-                self.spikes[name] += counted
-                self.active[name] += active
-            else:
-                self.spikes[name], self.active[name] = counted, active
+            tally = view.tally(layer.output)
+            spikes = tally.events.new_zeros(len(self.steps), tally.events.shape[1]).index_add_(0, labels, tally.events)
+            self._add(name, _Layer(spikes, tally.active.sum(0)))
 
     def merge(self, other: FiringRate) -> None:
-        self.steps += other.steps
-        for name in other.spikes:
-            if name in self.spikes:
-                self.spikes[name] = self.spikes[name] + other.spikes[name]
-                self.active[name] = self.active[name] + other.active[name]
-            else:
-                self.spikes[name], self.active[name] = other.spikes[name], other.active[name]
+        self.steps = self.steps + other.steps
+        for name, layer in other.layers.items():
+            self._add(name, layer)
+
+    def _add(self, name: str, more: _Layer) -> None:
+        own = self.layers.get(name)
+        self.layers[name] = more if own is None else _Layer(own.spikes + more.spikes, own.active + more.active)
 
     def result(self) -> Mapping[str, MetricValue]:
-        neurons = sum(len(counts) for counts in self.spikes.values())
-        if not neurons or not self.steps:
+        neurons, steps = sum(len(layer.active) for layer in self.layers.values()), float(self.steps.sum())
+        if not neurons or not steps:
             reason = "no spiking layer was seen" if not neurons else "no time steps"
-            return {"firing_rate": _value(None, "spikes/neuron/step", "firing rate", "cost", reason=reason)}
-        total = sum(int(counts.sum()) for counts in self.spikes.values())
-        rate = total / neurons / self.steps
-        layers = {name: int(counts.sum()) / len(counts) / self.steps for name, counts in self.spikes.items()}
-        silent = sum(int((counts == 0).sum()) for counts in self.active.values()) / neurons
-        saturated = sum(int((counts == self.steps).sum()) for counts in self.active.values()) / neurons
-        by_layer = {name: int((counts == 0).sum()) / len(counts) for name, counts in self.active.items()}
+            return {
+                name: _value(None, unit, title, cost=name == "firing_rate", reason=reason)
+                for name, (unit, title) in _FIGURES.items()
+            }
+        rates = {name: (layer.spikes.sum(0) / steps).numpy() for name, layer in self.layers.items()}
+        of_class = torch.stack([layer.spikes.sum(1) for layer in self.layers.values()]).sum(0)
+        total = float(of_class.sum()) / neurons / steps
+        silent = {name: _share(layer.active == 0) for name, layer in self.layers.items()}
+        saturated = {name: _share(layer.active == steps) for name, layer in self.layers.items()}
+        sizes = {name: len(layer.active) for name, layer in self.layers.items()}
+        rate_arrays = {
+            "layers": {name: float(layer.spikes.sum()) / sizes[name] / steps for name, layer in self.layers.items()},
+            "per_class": [
+                float(spikes) / neurons / float(real) if real else None
+                for spikes, real in zip(of_class, self.steps, strict=True)
+            ],
+        }
         return {
-            "firing_rate": _value(rate, "spikes/neuron/step", "firing rate", "cost", layers=layers),
-            "firing_rate_hz": _value(rate / self.dt_ms * 1000, "Hz", "firing rate"),
-            "silent_neurons": _value(silent, "fraction", "silent neurons", layers=by_layer),
-            "saturated_neurons": _value(saturated, "fraction", "saturated neurons"),
+            "firing_rate": _value(
+                total,
+                *_FIGURES["firing_rate"],
+                cost=True,
+                arrays=rate_arrays,
+                histograms=_histograms(rates),
+                stored={f"neurons/{name}": rate.astype(np.float32) for name, rate in rates.items()},
+            ),
+            "firing_rate_hz": _value(
+                total / self.dt_ms * 1000,
+                *_FIGURES["firing_rate_hz"],
+                arrays={"layers": {name: rate / self.dt_ms * 1000 for name, rate in rate_arrays["layers"].items()}},
+            ),
+            "silent_neurons": _value(_mean(silent, sizes), *_FIGURES["silent_neurons"], arrays={"layers": silent}),
+            "saturated_neurons": _value(
+                _mean(saturated, sizes), *_FIGURES["saturated_neurons"], arrays={"layers": saturated}
+            ),
         }
 
 
-def _value(
-    value: float | None, unit: str, title: str, role: str = "detail", reason: str = "", layers: object = None
-) -> MetricValue:
+_FIGURES = {
+    "firing_rate": ("spikes/neuron/step", "firing rate"),
+    "firing_rate_hz": ("Hz", "firing rate"),
+    "silent_neurons": ("fraction", "silent neurons"),
+    "saturated_neurons": ("fraction", "saturated neurons"),
+}
+
+
+def _share(those: torch.Tensor) -> float:
+    return int(those.sum()) / len(those)
+
+
+def _mean(shares: Mapping[str, float], sizes: Mapping[str, int]) -> float:
+    return sum(share * sizes[name] for name, share in shares.items()) / sum(sizes.values())
+
+
+def _histograms(rates: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, Histogram]:
+    """One of all neurons and one a layer, over the same bins: from 0 to 1, or as far as the quickest neuron needs."""
+    everything = np.concatenate(list(rates.values()))
+    bins = max(math.ceil(1 / _BIN), math.floor(everything.max(initial=0) / _BIN) + 1)
+    edges = [number * _BIN for number in range(bins + 1)]
+    panels = {"all": everything, **(rates if len(rates) > 1 else {})}
+    return {
+        name: Histogram(
+            edges=edges,
+            counts=np.histogram(values, edges)[0].tolist(),
+            title="firing rate",
+            unit="spikes/neuron/step",
+            what="neurons",
+        )
+        for name, values in panels.items()
+    }
+
+
+def _value(value: float | None, unit: str, title: str, *, cost: bool = False, **more: Any) -> MetricValue:
     return MetricValue(
         value=value,
-        reason=reason,
         unit=unit,
-        direction="lower" if role == "cost" else "none",
+        direction="lower" if cost else "none",
         kind="seeded",
         title=title,
-        role="cost" if role == "cost" else "detail",
-        arrays={} if layers is None else {"layers": layers},
+        role="cost" if cost else "detail",
+        **more,
     )

@@ -1,98 +1,146 @@
-"""Synaptic operations (SynOps).
-
-Over weight layers, real time steps and input elements: number of events x number of non-zero outgoing weights. An element
-with count c is c events for ``synops``, one for ``synops_active``; a negative count is as many events. Sums are whole numbers
-in float64 (exact to 2**53) per recording, so no batch size or order changes a digit.
-"""
+"""Synaptic operations (SynOps) by layer, class and time step, averaged by recording."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from harness import Context, LayerView, MetricValue, View
+from harness import Context, MetricValue, View
+
+from .operations import Operations
+from .sums import ByClass, steps_in
+
+if TYPE_CHECKING:
+    from .operations import LayerOperations
+
+_UNIT = "operations/recording"
 
 
 class SynOps:
-    """Per recording and layer; every layer is linear, or named in the error."""
+    """Whole-number sums in float64 (exact to 2**53) by class and step, so that no batch size and no order changes a digit."""
 
     def start(self, model: nn.Module, context: Context) -> None:
-        self.first = context.weight_layers[0] if context.weight_layers else ""
+        self.operations = Operations(model, context)
         self.recurrent = frozenset(context.recurrent_layers)
-        self.expected = frozenset(context.weight_layers) | self.recurrent
-        self.recordings: set[int] = set()
-        self.totals: dict[str, dict[str, float]] = {}
+        self.dt_ms = context.dt_ms
+        self.classes = len(context.classes)
+        self.recordings = ByClass(self.classes)
+        self.layers: dict[str, _Layer] = {}
+        self.steps = self.updates = self.biases = 0
 
     def batch(self, view: View) -> None:
-        missing = self.expected - {name.partition("#")[0] for name in view.layers}
-        if missing:
-            raise ValueError(f"weight layers {sorted(missing)} were not seen in the forward pass")
-        self.recordings.update(view.recordings.tolist())
-        for name, layer in view.layers.items():
+        counted = self.operations.of(view)
+        self.recordings.add(view)
+        steps = steps_in(view)
+        self.steps += steps
+        labels = view.labels.cpu()
+        for name, layer in counted.items():
+            self.layers.setdefault(name, _Layer(layer.reads_input)).add(layer, labels, self.classes)
+            self.biases += layer.bias * steps
+        for layer in view.layers.values():
             if layer.spiking:
-                continue
-            self._add(name.partition("#")[0], layer, view.mask)
-
-    def _add(self, name: str, layer: LayerView, mask: torch.Tensor | None) -> None:
-        fan_out = _fan_out(name, layer.module)
-        given = layer.input.flatten(2) if mask is None else layer.input.flatten(2) * mask[:, :, None]
-        whole = given == torch.round(given)
-        # Real-valued input has no number of events: each non-zero element is one multiply-accumulate.
-        events = torch.where(whole, given.abs(), (given != 0).to(given.dtype)).sum((0, 1), dtype=torch.float64)
-        active = torch.count_nonzero(given, dim=(0, 1)).double()
-        multiplied = torch.count_nonzero(given * ~whole, dim=(0, 1)).double()
-        total = self.totals.setdefault(name, {"synops": 0.0, "active": 0.0, "multiply": 0.0})
-        total["synops"] += float((events * fan_out).sum())
-        total["active"] += float((active * fan_out).sum())
-        total["multiply"] += float((multiplied * fan_out).sum())
+                self.updates += layer.output[0, 0].numel() * steps if layer.output.dim() > 2 else 0
 
     def merge(self, other: SynOps) -> None:
-        self.recordings |= other.recordings
-        for name, total in other.totals.items():
-            own = self.totals.setdefault(name, dict.fromkeys(total, 0.0))
-            for part, value in total.items():
-                own[part] += value
+        self.recordings.merge(other.recordings)
+        self.steps += other.steps
+        self.updates += other.updates
+        self.biases += other.biases
+        for name, layer in other.layers.items():
+            self.layers.setdefault(name, _Layer(layer.reads_input)).merge(layer)
 
     def result(self) -> Mapping[str, MetricValue]:
-        count = len(self.recordings)
+        count = self.recordings.count
         if not count:
             return {"synops": _value(None, "SynOps", role="cost", reason="no recordings")}
-        layers = {name: total["synops"] / count for name, total in self.totals.items()}
-        of_input = sum(value for name, value in layers.items() if name == self.first)
+        layers = {name: layer.total for name, layer in self.layers.items()}
+        multiplied = {name: layer.multiplied for name, layer in self.layers.items()}
+        total = sum(layers.values())
+        of_input = sum(layers[name] for name, layer in self.layers.items() if layer.reads_input)
         fed_back = sum(value for name, value in layers.items() if name in self.recurrent)
-        total = sum(total["synops"] for total in self.totals.values()) / count
-        multiply = sum(total["multiply"] for total in self.totals.values()) / count
-        active = sum(total["active"] for total in self.totals.values()) / count
+        seconds = self.steps * self.dt_ms / 1000
+        tables = [layer.events for layer in self.layers.values() if layer.events is not None]
+        by_class = [sum(float(table[label].sum()) for table in tables) for label in range(self.classes)]
+        by_step = torch.stack([table.sum(0) for table in tables]).sum(0) if tables else torch.zeros(0)
+        arrays = {
+            "layers": _each(layers, count),
+            "per_class": self.recordings.means(by_class),
+            "per_step": [value / count for value in by_step.tolist()],
+        }
+        apart = {"layers": _each({name: layers[name] - multiplied[name] for name in layers}, count)}
         return {
-            "synops": _value(total, "SynOps", role="cost", layers=layers),
-            "synops_active": _value(active, "SynOps on non-zero elements"),
-            "synops_input": _value(of_input, "SynOps of the input layer"),
-            "synops_hidden": _value(total - of_input - fed_back, "SynOps of later layers"),
-            "synops_recurrent": _value(fed_back, "SynOps of recurrent weights"),
-            "accumulates": _value(total - multiply, "accumulates"),
-            "multiply_accumulates": _value(multiply, "multiply-accumulates"),
+            "synops": _value(total / count, "SynOps", role="cost", arrays=arrays),
+            "synops_active": _value(
+                sum(layer.active for layer in self.layers.values()) / count, "SynOps on non-zero elements"
+            ),
+            "synops_input": _value(of_input / count, "SynOps of the input"),
+            "synops_hidden": _value((total - of_input - fed_back) / count, "SynOps of later layers"),
+            "synops_recurrent": _value(fed_back / count, "SynOps of recurrent weights"),
+            "accumulates": _value((total - sum(multiplied.values())) / count, "accumulates", arrays=apart),
+            "multiply_accumulates": _value(
+                sum(multiplied.values()) / count, "multiply-accumulates", arrays={"layers": _each(multiplied, count)}
+            ),
+            "synops_per_second": _value(
+                total / seconds if seconds else None, "SynOps a second", unit="operations/s", reason="no time steps"
+            ),
+            "bias_additions": _value(self.biases / count, "bias additions"),
+            "neuron_updates": _value(self.updates / count, "neuron updates", unit="updates/recording"),
         }
 
 
-def _fan_out(name: str, module: nn.Module) -> torch.Tensor:
-    """Non-zero outgoing weights of every input element."""
-    if isinstance(module, nn.Linear):
-        return torch.count_nonzero(module.weight, dim=0).double()
-    raise TypeError(f"weight layer {name} is a {type(module).__name__}, whose synapses this metric cannot count")
+class _Layer:
+    """Operations of one layer: those of events by class and step (C, T)."""
+
+    def __init__(self, reads_input: bool) -> None:
+        self.reads_input = reads_input
+        self.events: torch.Tensor | None = None
+        self.active = self.multiplied = 0.0
+
+    @property
+    def total(self) -> float:
+        """Operations of events."""
+        return 0.0 if self.events is None else float(self.events.sum())
+
+    def add(self, counted: LayerOperations, labels: torch.Tensor, classes: int) -> None:
+        """Take in one batch."""
+        events = counted.events
+        if self.events is None:
+            self.events = events.new_zeros(classes, events.shape[1])
+        self.events.index_add_(0, labels, events)
+        self.active += float(counted.active.sum())
+        self.multiplied += 0.0 if counted.multiplied is None else float(counted.multiplied.sum())
+
+    def merge(self, other: _Layer) -> None:
+        """Take over what another has counted of the same layer."""
+        if other.events is not None:
+            self.events = other.events if self.events is None else self.events + other.events
+        self.active += other.active
+        self.multiplied += other.multiplied
+
+
+def _each(totals: Mapping[str, float], count: int) -> dict[str, float]:
+    return {name: value / count for name, value in totals.items()}
 
 
 def _value(
-    value: float | None, title: str, role: str = "detail", reason: str = "", layers: object = None
+    value: float | None,
+    title: str,
+    *,
+    role: str = "detail",
+    unit: str = _UNIT,
+    reason: str = "",
+    arrays: Mapping[str, Any] | None = None,
 ) -> MetricValue:
     return MetricValue(
         value=value,
-        reason=reason,
-        unit="operations/recording",
+        reason=reason if value is None else "",
+        unit=unit,
         direction="lower",
         kind="seeded",
         title=title,
         role="cost" if role == "cost" else "detail",
-        arrays={} if layers is None else {"layers": layers},
+        arrays=arrays or {},
     )

@@ -8,8 +8,11 @@ import torch
 
 from harness import Context, MetricValue, View
 
+# A percentile means something where at least one measurement is expected beyond it.
+_FEWEST = {50: 1, 95: 20, 99: 100}
 
-class Latency:
+
+class WallClock:
     """Seconds of timed passes by batch size; percentiles over rounds."""
 
     def start(self, model: torch.nn.Module, context: Context) -> None:
@@ -21,36 +24,42 @@ class Latency:
             raise ValueError("this view was not timed")
         self.seconds.setdefault(len(view.labels), []).append(view.seconds)
 
-    def merge(self, other: Latency) -> None:
+    def merge(self, other: WallClock) -> None:
         for size, seconds in other.seconds.items():
             self.seconds.setdefault(size, []).extend(seconds)
 
     def result(self) -> Mapping[str, MetricValue]:
         single, full = self.seconds.get(1, []), self.seconds.get(self.batch_size, [])
         values = {
-            f"latency_p{share}": _value(_percentile(single, share), "ms", f"latency p{share}", share == 50)
-            for share in (50, 95, 99)
+            f"wall_clock_p{share}": _percentile(single, share, f"wall clock p{share}", cost=share == 50)
+            for share in _FEWEST
         }
-        median = _percentile(full, 50)
-        values["batch_latency_p50"] = _value(median, "ms", f"latency p50, batch {self.batch_size}")
-        throughput = None if median is None else self.batch_size / median * 1000
-        values["throughput"] = _value(throughput, "recordings/s", f"throughput, batch {self.batch_size}", higher=True)
+        values |= {
+            f"batch_wall_clock_p{share}": _percentile(full, share, f"wall clock p{share}, batch {self.batch_size}")
+            for share in _FEWEST
+        }
+        median = values["batch_wall_clock_p50"].value
+        values["throughput"] = MetricValue(
+            value=self.batch_size / median * 1000 if median else None,
+            reason="" if median else "not timed",
+            unit="recordings/s",
+            direction="higher",
+            kind="noisy",
+            title=f"throughput, batch {self.batch_size}",
+        )
         return values
 
 
-def _percentile(seconds: list[float], share: int) -> float | None:
-    """In ms, by linear interpolation; None without a measurement."""
-    if not seconds:
-        return None
-    return float(torch.quantile(torch.tensor(seconds, dtype=torch.float64), share / 100)) * 1000
-
-
-def _value(value: float | None, unit: str, title: str, cost: bool = False, higher: bool = False) -> MetricValue:
+def _percentile(seconds: list[float], share: int, title: str, *, cost: bool = False) -> MetricValue:
+    """In ms a pass, by linear interpolation; without a value where too few passes were timed."""
+    known = len(seconds) >= _FEWEST[share]
+    quantile = torch.quantile(torch.tensor(seconds, dtype=torch.float64), share / 100) * 1000 if known else None
+    reason = f"{len(seconds)} passes were timed; p{share} needs {_FEWEST[share]}" if seconds else "not timed"
     return MetricValue(
-        value=value,
-        reason="" if value is not None else "not timed",
-        unit=unit,
-        direction="higher" if higher else "lower",
+        value=None if quantile is None else float(quantile),
+        reason="" if known else reason,
+        unit="ms",
+        direction="lower",
         kind="noisy",
         title=title,
         role="cost" if cost else "detail",

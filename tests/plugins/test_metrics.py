@@ -8,150 +8,32 @@ import torch
 from harness_metrics.accuracy import Accuracy
 from harness_metrics.firing_rate import FiringRate
 from harness_metrics.footprint import Footprint
-from harness_metrics.latency import Latency
 from harness_metrics.loss import Loss
 from harness_metrics.synops import SynOps
+from harness_metrics.wall_clock import WallClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from observed import told, view
 from samples import frames, specification
 from torch import nn
 
-from harness import Context, LayerView, Registry, View
+from harness import LayerView, Registry, Training
 from harness.evaluation import evaluate
 from harness.initialisation import initialise
-from harness.model import build, context
+from harness.model import SpikingLayer, build, context
+from harness.testing import measure
 
 REGISTRY = Registry.discover()
+PASS = SpikingLayer(nn.Identity(), None)
+
+
+class Doubled(nn.Module):
+    def forward(self, x):
+        return 2 * x
+
+
 ON = [(entry.component, entry.component.choose()) for entry in REGISTRY.components("metric")]
-MEASURED = [pair for pair in ON if "timing" not in pair[0].phases]
-
-
-def told(weights=("w",), recurrent=(), spiking=("s",), classes=3, batch_size=4):
-    return Context(
-        classes=tuple(str(k) for k in range(classes)),
-        split="test",
-        phase="after",
-        dt_ms=10.0,
-        batch_size=batch_size,
-        device="cpu",
-        spiking_layers=tuple(spiking),
-        weight_layers=tuple(weights),
-        recurrent_layers=tuple(recurrent),
-    )
-
-
-def view(layers=None, outputs=None, labels=None, first=0, mask=None, seconds=None, size=2):
-    outputs = torch.zeros(size, 3, 3) if outputs is None else outputs
-    count = len(outputs)
-    return View(
-        outputs=outputs,
-        labels=torch.zeros(count, dtype=torch.int64) if labels is None else labels,
-        recordings=torch.arange(first, first + count),
-        mask=mask,
-        layers=layers or {},
-        seconds=seconds,
-    )
-
-
-def synops(module, given, recurrent=None, mask=None):
-    """Every figure of one batch through one weight layer."""
-    observer = SynOps()
-    names = ("w",)
-    layers = {"w": LayerView(module, given, given, False)}
-    if recurrent is not None:
-        layers["r"] = LayerView(recurrent[0], recurrent[1], recurrent[1], False)
-    observer.start(module, told(names, ("r",) if recurrent else ()))
-    observer.batch(view(layers, torch.zeros(len(given), given.shape[1], 3), mask=mask))
-    return {name: value.value for name, value in observer.result().items()}
-
-
-def linear(weight):
-    module = nn.Linear(len(weight[0]), len(weight), bias=False)
-    module.weight.data = torch.tensor(weight)
-    return module
-
-
-def brute(weight, given):
-    """Operations a recording, one event at a time."""
-    total = active = multiply = 0
-    for recording in given.tolist():
-        for step in recording:
-            for element, value in enumerate(step):
-                fan_out = sum(row[element] != 0 for row in weight.tolist())
-                whole = value == round(value)
-                total += (abs(value) if whole else 1) * fan_out
-                active += (value != 0) * fan_out
-                multiply += (not whole) * fan_out
-    return total / len(given), active / len(given), multiply / len(given)
-
-
-@given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
-def test_synops_are_events_times_nonzero_outgoing_weights(seed, batch, steps, inputs, outputs):
-    random = torch.Generator().manual_seed(seed)
-    weight = torch.randint(-1, 2, (outputs, inputs), generator=random).float()
-    given = torch.randint(-2, 4, (batch, steps, inputs), generator=random).float()
-    given += 0.5 * (torch.rand(given.shape, generator=random) < 0.2)
-    module = linear(weight.tolist())
-    found = synops(module, given)
-    assert (found["synops"], found["synops_active"], found["multiply_accumulates"]) == brute(weight, given)
-    assert found["accumulates"] == found["synops"] - found["multiply_accumulates"]
-
-
-def test_the_worked_example_of_the_documentation():
-    """Two recordings, three inputs, two outputs, one weight pruned."""
-    given = torch.tensor([[[1.0, 0, 2], [0, 1, 0]], [[0, 0, 0], [0, 0, 1]]])
-    found = synops(linear([[0.5, 0.0, 0.1], [0.2, 0.3, 0.4]]), given)
-    # Fan-outs 2, 1, 2: recording 0 has 1·2 + 2·2 + 1·1 = 7 operations, recording 1 has 2.
-    assert (found["synops"], found["synops_active"]) == (4.5, 3.5)
-
-
-def test_signed_events_do_not_cancel():
-    assert synops(linear([[1.0, 1.0]]), torch.tensor([[[3.0, -2.0]]]))["synops"] == 5
-
-
-def test_pruned_weights_are_not_counted():
-    assert synops(linear([[0.0, 1.0], [0.0, 0.0]]), torch.ones(1, 1, 2))["synops"] == 1
-
-
-def test_accumulate_or_multiply_is_decided_by_element_not_by_tensor():
-    found = synops(linear([[1.0, 1.0]]), torch.tensor([[[1.0, 0.5], [1.0, 2.0]]]))
-    assert (found["accumulates"], found["multiply_accumulates"]) == (4, 1)
-
-
-def test_recurrent_weights_count_at_every_step_and_apart():
-    spikes = torch.tensor([[[1.0, 0], [1, 1], [0, 1]]])
-    found = synops(linear([[1.0, 1], [1, 1]]), torch.zeros(1, 3, 2), recurrent=(linear([[1.0, 1], [1, 1]]), spikes))
-    assert (found["synops_recurrent"], found["synops_input"], found["synops"]) == (8, 0, 8)
-
-
-def test_padded_steps_are_not_counted():
-    mask = torch.tensor([[True, False]])
-    assert synops(linear([[1.0]]), torch.ones(1, 2, 1), mask=mask)["synops"] == 1
-
-
-def test_slices_of_one_recording_are_one_recording():
-    observer = SynOps()
-    module = linear([[1.0]])
-    observer.start(module, told())
-    for _ in range(2):
-        observer.batch(
-            view({"w": LayerView(module, torch.ones(1, 3, 1), torch.ones(1, 3, 1), False)}, torch.zeros(1, 3, 3))
-        )
-    assert observer.result()["synops"].value == 6
-
-
-@pytest.mark.parametrize("module", [nn.Conv1d(2, 2, 1), nn.Bilinear(2, 2, 2)])
-def test_a_layer_that_is_not_understood_is_an_error(module):
-    with pytest.raises(TypeError, match=f"weight layer w is a {type(module).__name__}"):
-        synops(module, torch.ones(1, 1, 2))
-
-
-def test_a_weight_layer_that_was_not_seen_is_an_error():
-    observer = SynOps()
-    observer.start(nn.Identity(), told(("w", "hidden")))
-    with pytest.raises(ValueError, match=r"\['hidden'\] were not seen"):
-        observer.batch(view({"w": LayerView(linear([[1.0]]), torch.ones(2, 3, 1), torch.ones(2, 3, 1), False)}))
+MEASURED = [pair for pair in ON if not pair[0].needs & {"timing", "events"}]
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +91,57 @@ def spiking(spikes):
     return {"s": LayerView(nn.Identity(), spikes, spikes, True)}
 
 
+@pytest.mark.parametrize(
+    ("neuron", "values", "recurrent", "each"),
+    [("iaf", {"tau_syn": None}, False, 4), ("lif", {}, False, 8), ("alif", {}, False, 12), ("lif", {}, True, 12)],
+)
+@pytest.mark.parametrize("backend", ["sinabs", "fused"])
+def test_states_are_what_the_definition_hands_on_whatever_the_backend(neuron, values, recurrent, each, backend):
+    spec = specification(neuron, {"hidden": (6,), "recurrent": recurrent}, neuron_values=values, epochs=0)
+    spec = spec.with_backend(REGISTRY.find(backend).component.choose())
+    model = build(REGISTRY, spec, (140,), 20)
+    # Four bytes a state; the output layer has no recurrence.
+    wanted = 6 * each + 20 * (each - (4 if recurrent else 0))
+    assert measured(model, 60)["state_bytes"][0] == wanted
+
+
+def test_peak_memory_of_training_is_told_or_why_it_is_not():
+    known = Training(peak_memory_bytes=4096, memory="of the process")
+    assert measure("footprint", PASS, [[[1]]], training=known)["training_peak_bytes"].value == 4096
+    assert measure("footprint", PASS, [[[1]]])["training_peak_bytes"].reason == "what training took was not measured"
+
+
+def test_bytes_of_parameters_follow_their_type():
+    found = measure("footprint", nn.Sequential(nn.Linear(3, 2)), [[[1, 0, 2]]])
+    assert (found["parameters"].value, found["parameter_bytes"].value) == (8, 32)
+
+
+@given(st.integers(0, 2**31), st.booleans(), st.integers(1, 6))
+@settings(max_examples=40, deadline=None)
+def test_firing_rates_by_neuron_layer_and_class(seed, own_lengths, batch_size):
+    random = np.random.default_rng(seed)
+    counts, labels = random.poisson(0.6, (6, 5, 4)), random.integers(0, 3, 6)
+    lengths = random.integers(1, 6, 6) if own_lengths else np.full(6, 5)
+    counts[np.arange(5)[None, :] >= lengths[:, None]] = 0
+    model = nn.Sequential(SpikingLayer(nn.Identity(), None), SpikingLayer(Doubled(), None))
+    found = measure("firing-rate", model, counts, labels, classes=3, lengths=lengths, batch_size=batch_size)
+    steps = lengths.sum()
+    first, rate = counts.sum((0, 1)) / steps, found["firing_rate"]
+    assert rate.arrays["layers"] == pytest.approx({"0": first.mean(), "1": 2 * first.mean()})
+    assert rate.value == pytest.approx(1.5 * first.mean())
+    np.testing.assert_allclose(rate.stored["neurons/1"], 2 * first, rtol=1e-6)
+    for label, value in enumerate(rate.arrays["per_class"]):
+        mine = labels == label
+        if mine.any():
+            assert value == pytest.approx(1.5 * counts[mine].sum() / 4 / lengths[mine].sum())
+        else:
+            assert value is None
+    assert found["silent_neurons"].value == (first == 0).mean()
+    shown = rate.histograms
+    assert list(shown) == ["all", "0", "1"]
+    assert [sum(histogram.counts) for histogram in shown.values()] == [8, 4, 4]
+
+
 def test_firing_rate_is_spikes_per_neuron_and_step():
     observer = FiringRate()
     observer.start(nn.Identity(), told())
@@ -262,26 +195,37 @@ def test_loss_is_the_mean_over_recordings_whatever_the_batches():
     assert observer.result()["loss"].value == pytest.approx(float(expected))
 
 
-def test_latency_is_percentiles_in_ms_by_batch_size():
-    observer = Latency()
+def test_wall_clock_times_are_percentiles_in_ms_by_batch_size():
+    observer = WallClock()
     observer.start(nn.Identity(), told(batch_size=4))
     for seconds in (0.001, 0.002, 0.003):
         observer.batch(view(outputs=torch.zeros(1, 0, 3), seconds=seconds))
     observer.batch(view(outputs=torch.zeros(4, 0, 3), seconds=0.008))
     found = {name: value.value for name, value in observer.result().items()}
-    assert found["latency_p50"] == pytest.approx(2.0)
-    assert found["batch_latency_p50"] == pytest.approx(8.0)
+    assert found["wall_clock_p50"] == pytest.approx(2.0)
+    assert found["batch_wall_clock_p50"] == pytest.approx(8.0)
     assert found["throughput"] == pytest.approx(500.0)
 
 
-@pytest.mark.parametrize("make", [Accuracy, Loss, FiringRate, SynOps, Footprint, Latency])
+def test_a_percentile_needs_as_many_passes_as_it_can_tell():
+    few = measure("wall-clock", PASS, [[[1]]], seconds={1: [0.001] * 20}, batch_size=1)
+    assert few["wall_clock_p95"].value == pytest.approx(1.0)
+    assert few["wall_clock_p99"].value is None
+    assert few["wall_clock_p99"].reason == "20 passes were timed; p99 needs 100"
+    many = measure("wall-clock", PASS, [[[1]]], seconds={1: [0.001] * 99 + [0.101], 4: [0.008] * 100}, batch_size=4)
+    assert many["wall_clock_p99"].value == pytest.approx(1.0 + 100 * 0.01, rel=1e-9)
+    assert many["batch_wall_clock_p99"].value == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("make", [Accuracy, Loss, FiringRate, SynOps, Footprint, WallClock])
 def test_merged_halves_equal_the_whole(make):
-    module = linear([[1.0, 0.0, 1.0]])
+    module = nn.Linear(3, 1, bias=False)
+    spiking_layer = SpikingLayer(nn.Identity(), None)
     random = torch.Generator().manual_seed(0)
     views = []
     for first in (0, 2):
         spikes = torch.randint(0, 3, (2, 3, 3), generator=random).float()
-        layers = {"w": LayerView(module, spikes, spikes, False), "s": LayerView(module, spikes, spikes, True)}
+        layers = {"w": LayerView(module, spikes, spikes, False), "s": LayerView(spiking_layer, spikes, spikes, True)}
         views.append(view(layers, spikes, torch.tensor([0, 2]), first, seconds=0.001 * (first + 1)))
     whole, first, second = make(), make(), make()
     modules = nn.ModuleDict({"w": module})
@@ -300,9 +244,9 @@ def test_every_figure_declares_what_it_is():
         from harness.components import load_reference
 
         observer = load_reference(metric.observer)(**choice.values)
-        observer.start(nn.ModuleDict({"w": linear([[1.0]])}), told())
-        for value in observer.result().values():
+        observer.start(nn.ModuleDict({"w": nn.Linear(1, 1)}), told())
+        for name, value in observer.result().items():
             assert value.title
             assert value.value is not None or value.reason
             assert value.direction in ("higher", "lower", "none")
-            assert (value.kind == "noisy") == ("timing" in metric.phases)
+            assert (value.kind == "noisy") == ("timing" in metric.phases or name == "training_peak_bytes")

@@ -46,6 +46,7 @@ def test_everything_lies_in_the_runs_folder(first, cli):
     folder = first[1]
     names = {path.name for path in folder.iterdir()}
     assert names >= {"run.json", "trials", "logs", "plots", "table.md", "table.csv", "table.tex", "timings.json"}
+    assert names >= {"figures.csv", "figures.md"}
     assert len(list((folder / "trials").glob("*.json"))) == len(list((folder / "trials").glob("*.npz"))) == 4
     plots = {path.name for path in (folder / "plots").iterdir()}
     for name in ("accuracy-against-cost", "learning-curves", "accuracy-by-class"):
@@ -84,6 +85,7 @@ def test_a_record_says_all_that_it_should(records):
     assert record.outcome["selected_epoch"] in (1, 2)
     for phase in ("load", "initialise", "train", "measure after test"):
         assert record.timings[phase] >= 0
+    assert [row for row in record.figures() if "error" in row] == []
     figures = {(row["phase"], row["split"], row["name"]): row for row in record.outcome["metrics"]}
     for name in ("accuracy", "loss", "firing_rate", "synops"):
         for phase in ("before", "after"):
@@ -93,6 +95,20 @@ def test_a_record_says_all_that_it_should(records):
             assert row["kind"] == "seeded"
     assert figures["after", "train", "accuracy"]["value"] is not None
     assert figures["after", "test", "parameters"]["value"] == 140 * 8 + 8 * 20
+
+
+def test_what_differs_from_run_to_run_stands_apart_and_large_arrays_beside(first, records):
+    for record in records.values():
+        (peak,) = [row for row in record.noisy if row["name"] == "training_peak_bytes"]
+        assert peak["value"] == record.training["peak_memory_bytes"] > 0
+        assert all(row["kind"] == "noisy" for row in record.noisy)
+        assert not any(row.get("kind") == "noisy" for row in record.outcome["metrics"])
+        with np.load(first[1] / "trials" / record.arrays, allow_pickle=False) as arrays:
+            rates = arrays["metrics/after/test/firing_rate/neurons/spiking.0"]
+        assert rates.shape == (8,)
+        (rate,) = [row for row in record.outcome["metrics"] if row["name"] == "firing_rate" and row["phase"] == "after"]
+        assert rates.mean() == pytest.approx(rate["arrays"]["layers"]["spiking.0"], rel=1e-5)
+        assert "stored" not in rate
 
 
 def test_both_neurons_saw_the_same_split(records):
@@ -116,7 +132,7 @@ def test_timings_cover_every_row_and_stand_apart_from_the_outcome(first, records
     timings = json.loads((first[1] / "timings.json").read_text())
     assert set(timings["rows"]) == {record.row for record in records.values()}
     assert all(row["kind"] == "noisy" for timed in timings["rows"].values() for row in timed["metrics"])
-    assert not any("latency" in row["name"] for record in records.values() for row in record.outcome["metrics"])
+    assert not any("wall_clock" in row["name"] for record in records.values() for row in record.outcome["metrics"])
 
 
 def test_a_trained_model_is_loaded_back(first):
@@ -167,6 +183,8 @@ def test_a_metric_that_is_missing_is_taken_from_the_saved_weights(first, records
         assert record.outcome["curves"] == before.outcome["curves"]
         own = [row for row in record.outcome["metrics"] if row["metric"] != "output-spikes"]
         assert own == before.outcome["metrics"]
+        # What training took is known from the record that trained.
+        assert record.noisy[0]["value"] == record.training["peak_memory_bytes"] > 0
         with np.load(path.with_name(record.arrays)) as arrays:
             (value,) = [row["value"] for row in record.outcome["metrics"] if row["name"] == "output_spikes"]
             assert value == arrays["test/counts"].sum()
