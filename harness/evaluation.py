@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from .components import Choice, Metric
-from .model import SpikingLayer, pooling_layers, recurrent_layers, spiking_layers, weight_layers
-from .observation import Context, LayerView, View
+from .observation import Context, View
+from .seen import Seen, layers_seen
 from .watching import Watched
 
 if TYPE_CHECKING:
@@ -134,106 +134,51 @@ def run_batches(
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode(), ExitStack() as stack:
-            states = "states" in needs
-            seen = stack.enter_context(layers_seen(model, states=states)) if "layers" in needs or states else None
+        with layers_seen(model, states="states" in needs) if needs & {"layers", "states"} else nullcontext() as seen:
+            passing = _Passing(model, frames, device, seen)
             for begin in range(0, len(chosen), batch_size):
                 part = chosen[begin : begin + batch_size]
-                stored = frames.frames[_slice_or(part)]
-                # Tensors made in inference mode do not note that they are written into.
-                with torch.inference_mode(False):
-                    inputs, labels, mask = batch_of(frames, part, device, stored)
-                if seen is not None:
-                    seen.begin(inputs.shape[0], inputs.shape[1])
-                outputs = model(inputs)
-                see(
-                    View(
-                        outputs=outputs,
-                        labels=labels,
-                        recordings=torch.from_numpy(frames.recordings[part]),
-                        mask=mask,
-                        inputs=inputs if "inputs" in needs else None,
-                        layers=seen.views() if seen is not None else {},
-                        _frames=stored if "inputs" in needs else None,
-                    )
-                )
+                view = passing(part, inputs="inputs" in needs)
+                with torch.inference_mode():
+                    see(view)
     finally:
         model.train(was_training)
 
 
-class Seen:
-    """What the hooks saw in one forward pass, by name, in order of execution."""
+class _Passing:
+    """Forward passes, batch by batch, and what was seen in them."""
 
-    def __init__(self, model: nn.Module) -> None:
-        # A module that feeds back is not hooked at every step where it is a single weight layer: its input is known.
-        self.callers = {
-            name: layer
-            for name, layer in recurrent_layers(model).items()
-            if layer.recurrent is not None and layer.recurrent is weight_layers(model)[name]
-        }
-        self._views: dict[str, LayerView] = {}
-        self._calls: dict[str, int] = {}
-        self._leading = (0, 0)
+    def __init__(self, model: nn.Module, frames: Frames, device: str, seen: Seen | None) -> None:
+        self.model, self.frames, self.device, self.seen = model, frames, device, seen
+        # Inference mode does not count how often a tensor is written into: the first batch goes without and tells.
+        self.watch = True
+        self.writes_input = False
 
-    def begin(self, batch: int, time: int) -> None:
-        """Forget the last forward pass; the next is of ``batch`` recordings and ``time`` steps."""
-        self._views, self._calls = {}, {}
-        self._leading = (batch, time)
-
-    def _unflattened(self, x: torch.Tensor) -> torch.Tensor:
-        batch, time = self._leading
-        flattened = x.shape[:2] != (batch, time) and x.shape[0] == batch * time
-        return x.reshape(batch, time, *x.shape[1:]) if flattened else x
-
-    def record(
-        self,
-        name: str,
-        module: nn.Module,
-        given: torch.Tensor,
-        out: torch.Tensor,
-        states: Mapping[str, torch.Tensor] | None = None,
-    ) -> None:
-        """Keep one call of ``module``; a second one is ``name#1``."""
-        number = self._calls.get(name, 0)
-        self._calls[name] = number + 1
-        self._views[f"{name}#{number}" if number else name] = LayerView(
-            module, self._unflattened(given), self._unflattened(out), isinstance(module, SpikingLayer), states
+    def __call__(self, part: npt.NDArray[np.int64], *, inputs: bool) -> View:
+        stored = self.frames.frames[_slice_or(part)]
+        found = self._pass(part, stored, watch=self.watch)
+        if self.watch:
+            self.writes_input = found[0]._version != 0
+            if self.seen is not None and self.seen.overwritten():
+                self.seen.copies = True
+                found = self._pass(part, stored, watch=False)
+            self.watch = False
+        given, labels, mask, outputs = found
+        return View(
+            outputs=outputs,
+            labels=labels,
+            recordings=torch.from_numpy(self.frames.recordings[part]),
+            mask=mask,
+            inputs=given if inputs else None,
+            layers=self.seen.views() if self.seen is not None else {},
+            _frames=stored if inputs and not self.writes_input else None,
         )
 
-    def views(self) -> Mapping[str, LayerView]:
-        """The layers of the pass since :meth:`begin`."""
-        views = dict(self._views)
-        spikes = {id(view.module): view.output for view in self._views.values() if view.spiking}
-        for name, layer in self.callers.items():
-            if id(layer) in spikes and layer.recurrent is not None:
-                # Every spike is sent back; hooking the call of every step would slow the scan itself.
-                views[name] = LayerView(layer.recurrent, spikes[id(layer)], spikes[id(layer)], False)
-        return views
-
-
-@contextmanager
-def layers_seen(model: nn.Module, *, states: bool = False) -> Iterator[Seen]:
-    """While inside, what every weight, pooling and spiking layer of ``model`` is given and puts out.
-
-    With ``states``, what is inside the neurons of spiking layers too, where their backend records it.
-    """
-    seen = Seen(model)
-    handles = []
-
-    def hook(name: str) -> Any:
-        def see(module: nn.Module, given: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
-            inside = None
-            if states and isinstance(module, SpikingLayer) and module.records_states:
-                inside = module.states(given[0])
-            seen.record(name, module, given[0], out, inside)
-
-        return see
-
-    try:
-        for name, module in {**weight_layers(model), **pooling_layers(model), **spiking_layers(model)}.items():
-            if name not in seen.callers:
-                handles.append(module.register_forward_hook(hook(name)))
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
+    def _pass(
+        self, part: npt.NDArray[np.int64], stored: npt.NDArray[Any], *, watch: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        with torch.inference_mode(False), torch.no_grad() if watch else torch.inference_mode():
+            inputs, labels, mask = batch_of(self.frames, part, self.device, stored)
+            if self.seen is not None:
+                self.seen.begin(inputs)
+            return inputs, labels, mask, self.model(inputs)

@@ -19,6 +19,7 @@ _DECIDING = (
     "evaluation.py",
     "initialisation.py",
     "model.py",
+    "seen.py",
     "specification.py",
     "tally.py",
     "training.py",

@@ -118,21 +118,25 @@ def spiking_layers(model: nn.Module) -> dict[str, SpikingLayer]:
 
 
 def weight_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Modules outside spiking layers that own a ``weight``, or any matrix of parameters, by name; recurrent ones included."""
-    owners: list[nn.Module] = [*spiking_layers(model).values()]
+    """Modules that own a ``weight``, or any matrix of parameters, by name; recurrent ones, and those in spiking layers, included."""
+    spiking = {id(module) for layer in spiking_layers(model).values() for module in layer.modules()}
     # What a weight is made of by torch's parametrisations is no layer; the layer that has the weight is.
-    owners += [module for module in model.modules() if isinstance(module, ParametrizationList)]
-    inside = {id(module) for owner in owners for module in owner.modules()}
+    parts = {
+        id(part) for module in model.modules() if isinstance(module, ParametrizationList) for part in module.modules()
+    }
     return {
         name: module
         for name, module in model.named_modules()
-        if id(module) not in inside
-        # A pruned or parametrised weight is a plain tensor.
-        and (
-            isinstance(getattr(module, "weight", None), torch.Tensor)
-            or any(parameter.dim() > 1 for parameter in module.parameters(recurse=False))
-        )
+        if id(module) not in parts and _has_weights(module, neurons=id(module) in spiking)
     }
+
+
+def _has_weights(module: nn.Module, *, neurons: bool) -> bool:
+    # A pruned or parametrised weight is a plain tensor.
+    weight = getattr(module, "weight", None)
+    if neurons:  # time constants may have any shape, but are no weight
+        return isinstance(weight, torch.Tensor) and weight.dim() > 1
+    return isinstance(weight, torch.Tensor) or any(item.dim() > 1 for item in module.parameters(recurse=False))
 
 
 def recurrent_layers(model: nn.Module) -> dict[str, SpikingLayer]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .tally import Tally
 
 Shared = TypeVar("Shared")
+Place = tuple[int, int, int]
+"""Where a tensor lies, how many elements it has, and its version."""
 
 Direction = Literal["higher", "lower", "none"]
 ValueKind = Literal["exact", "seeded", "noisy"]
@@ -93,8 +95,8 @@ class LayerView:
     """One layer in one batch: ``input`` and ``output`` are (B, T, ...), as the layer was given them and gave them.
 
     ``spiking`` tells neurons from weights and pools. ``states`` by name (``i_syn``, ``v_mem``, ``b``), (B, T, ...) after every
-    step, are there if the metric needs states and the layer's backend records them. A layer that is called with time
-    flattened into the batch is shown unflattened; one that is called step by step has a view a call, (B, ...).
+    step, are there if the metric needs states and the layer's backend records them. ``reads_input`` tells that the layer was
+    given what the network was given. Time that was flattened into the batch, or that a network steps through, is an axis here.
     """
 
     module: torch.nn.Module
@@ -102,6 +104,18 @@ class LayerView:
     output: torch.Tensor
     spiking: bool
     states: Mapping[str, torch.Tensor] | None = None
+    reads_input: bool = False
+    _given: Place | None = None
+    _made: Place | None = None
+
+    def fed_by(self, other: LayerView, *, by_value: bool = False) -> bool:
+        """Whether this layer was given what ``other`` put out, in whatever shape; ``by_value``: or a copy of it."""
+        if self._given is not None and self._given == other._made:
+            return True
+        unknown = by_value or self._given is None or other._made is None
+        if not unknown or self.input.numel() != other.output.numel():
+            return False
+        return bool((self.input.reshape(-1) == other.output.reshape(-1)).all())
 
 
 @dataclass(frozen=True)
@@ -120,7 +134,7 @@ class View:
     inputs: torch.Tensor | None = None
     layers: Mapping[str, LayerView] = field(default_factory=dict)
     seconds: float | None = None
-    # The inputs as they are stored, unsigned integers.
+    # The inputs as they are stored, unsigned integers, where the network leaves them as they are.
     _frames: npt.NDArray[Any] | None = field(default=None, repr=False, compare=False)
     _shared: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -152,8 +166,7 @@ class View:
         shown = self.mask if mask is None else mask
         inputs = self.inputs
         same = inputs is not None and values.data_ptr() == inputs.data_ptr() and values.numel() == inputs.numel()
-        # A network may write into what it is given; then it was given something else.
-        frames = self._frames if same and inputs is not None and inputs._version == 0 else None
+        frames = self._frames if same else None
         key = (
             "harness.tally",
             values.data_ptr(),

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from . import pools
+from harness.model import spiking_layers
+
+from .pools import Pooled
 from .synapses import NotUnderstood, dimensions, fan_out, is_folded
 
 if TYPE_CHECKING:
     from harness import Context, LayerView, View
-
-_Place = tuple[int, int]
 
 
 @dataclass
@@ -45,9 +45,13 @@ class Operations:
         self._pools = frozenset(context.pooling_layers)
         self._recurrent = frozenset(context.recurrent_layers)
         modules = dict(model.named_modules())
+        for name, spiking in spiking_layers(model).items():
+            if spiking.recurrent is not None and spiking.recurrent not in modules.values():
+                raise NotUnderstood(f"the recurrent weights of {name} belong to no module of the network")
         names = (*context.weight_layers, *context.recurrent_layers)
-        self._dimensions = {name: dimensions(name, modules[name]) for name in names if not is_folded(modules[name])}
-        self._fan_outs: dict[tuple[str, tuple[int, ...]], torch.Tensor] = {}
+        self._folded = frozenset(name for name in names if is_folded(modules[name]))
+        self._dimensions = {name: dimensions(name, modules[name]) for name in names if name not in self._folded}
+        self._fan_outs: dict[tuple[str, tuple[int, ...], tuple[int, ...]], torch.Tensor] = {}
 
     def of(self, view: View) -> Mapping[str, LayerOperations]:
         """Operations by layer, those of several calls together; raises ``TypeError`` or ``ValueError`` where they cannot be counted."""
@@ -60,108 +64,64 @@ class Operations:
         missing = sorted(set(self._dimensions) - set(calls))
         if missing:
             raise ValueError(f"weight layers {missing} were not seen in the forward pass")
-        origins = _Origins(view, [layer for name in calls if name in self._pools for layer in calls[name]])
+        pooled = Pooled([(name, layer) for name in calls if name in self._pools for layer in calls[name]])
         found: dict[str, LayerOperations] = {}
         # In order of execution, so that the first layer comes first whatever the order of the module tree.
         for name, layers in calls.items():
             if name in self._dimensions:
-                parts = [
-                    self._call(name, layer, view, origins, number, len(layers)) for number, layer in enumerate(layers)
-                ]
-                found[name] = _together(parts)
+                found[name] = _together([self._call(name, layer, view, pooled) for layer in layers])
+        taking = [layer for name, layers in calls.items() if name not in self._folded for layer in layers]
+        pooled.refuse_guesses(taking)
         return found
 
-    def _call(
-        self, name: str, layer: LayerView, view: View, origins: _Origins, number: int, calls: int
-    ) -> LayerOperations:
+    def _call(self, name: str, layer: LayerView, view: View, pooled: Pooled) -> LayerOperations:
         batch, steps = view.outputs.shape[:2]
         own = self._dimensions[name]
         lead = tuple(layer.input.shape[:-own]) if layer.input.dim() > own else ()
-        stepwise = False
         if lead[:2] == (batch, steps):
             sample = tuple(layer.input.shape[2:])
-        elif lead == (batch * steps,):
+        elif lead == (batch * steps,):  # one recording, step and channel look like time and channels
             sample = tuple(layer.input.shape[1:])
-        elif lead[:1] == (batch,) and calls == steps:
-            sample, stepwise = tuple(layer.input.shape[1:]), True
         else:
             raise ValueError(
-                f"weight layer {name} was given {tuple(layer.input.shape)} in call {number + 1} of {calls}; expected "
-                f"{batch} recordings of {steps} steps at once, flattened, or a step a call"
+                f"weight layer {name} was given {tuple(layer.input.shape)}; expected {batch} recordings of {steps} steps at "
+                f"once, flattened, or a step a call"
             )
-        values, reads_input = origins.events(layer.input)
-        values = values.reshape(batch, 1 if stepwise else steps, *sample)
-        mask = None if view.mask is None else view.mask[:, number : number + 1] if stepwise else view.mask
-        out = layer.output.shape[layer.output.dim() - own :] if name not in self._recurrent else sample
-        weights = self._fan_out(name, layer.module, sample, own, tuple(out))
-        events, active, multiplied = view.tally(values, mask if stepwise else None).weighted(weights)
-        if stepwise:
-            events, active = _placed(events, number, steps), _placed(active, number, steps)
-            multiplied = None if multiplied is None else _placed(multiplied, number, steps)
-        outputs = layer.output.numel() // (batch * (1 if stepwise else steps) or 1)
+        out = sample if name in self._recurrent else tuple(layer.output.shape[layer.output.dim() - own :])
+        weights = self._fan_out(name, layer.module, sample, own, out)
+        events, active, multiplied, reads_input = self._counted(name, layer, view, pooled, sample, weights)
+        biased = getattr(layer.module, "bias", None) is not None
         return LayerOperations(
             events=events,
             active=active,
             multiplied=multiplied,
             reads_input=reads_input,
-            # A layer that is called for every step adds its bias once in each, all calls together.
-            bias=outputs if getattr(layer.module, "bias", None) is not None and (not stepwise or number == 0) else 0,
+            bias=layer.output.numel() // (batch * steps or 1) if biased else 0,
         )
+
+    def _counted(
+        self, name: str, layer: LayerView, view: View, pooled: Pooled, sample: tuple[int, ...], weights: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, bool]:
+        shape = (*view.outputs.shape[:2], *sample)
+        values, reads_input = pooled.events(layer)
+        events, active, multiplied = view.tally(values.reshape(shape)).weighted(weights)
+        if multiplied is not None and values is layer.input:
+            # Real values may be averages that reached the layer as a copy.
+            copied = pooled.copied_events(name, layer)
+            if copied is not None:
+                events, active, multiplied = view.tally(copied.reshape(shape)).weighted(weights)
+        return events, active, multiplied, reads_input
 
     def _fan_out(
         self, name: str, module: nn.Module, sample: tuple[int, ...], own: int, out: tuple[int, ...]
     ) -> torch.Tensor:
-        key = (name, sample)
+        key = (name, sample, out)
         if key not in self._fan_outs:
             one = fan_out(module, sample[len(sample) - own :], out).expand(sample).reshape(-1)
             # One number for all is counted without another pass.
             alike = len(one) > 0 and bool((one == one[0]).all())
             self._fan_outs[key] = one[:1] if alike else one
         return self._fan_outs[key]
-
-
-class _Origins:
-    """What pools made, by the place of their outputs in memory: views of a tensor share it, whatever their shapes."""
-
-    def __init__(self, view: View, pooled: list[LayerView]) -> None:
-        self._divided: dict[_Place, tuple[torch.Tensor, tuple[int, ...]]] = {}
-        # A step of the input is a view of its storage.
-        self._inputs = {_storage(view.inputs)} if view.inputs is not None else set()
-        for layer in pooled:
-            found = pools.divisors(layer.module, tuple(layer.input.shape), tuple(layer.output.shape))
-            place = _place(layer.input)
-            if found is None:
-                continue
-            if place in self._divided:
-                before = self._divided[place][0]
-                if before.numel() > 1 and bool((before != before.flatten()[0]).any()):
-                    raise NotUnderstood("a pool of averages over windows of unequal size feeds another pool")
-                found = found * before.flatten()[0]
-            self._divided[_place(layer.output)] = (found, tuple(layer.output.shape))
-            if _storage(layer.input) in self._inputs:
-                self._inputs.add(_storage(layer.output))
-
-    def events(self, given: torch.Tensor) -> tuple[torch.Tensor, bool]:
-        """``given`` in events, and whether it is what the network was given."""
-        reads_input, place = _storage(given) in self._inputs, _place(given)
-        if place in self._divided:
-            divided_by, shape = self._divided[place]
-            given = pools.events_of(given.reshape(shape), divided_by).reshape(given.shape)
-        return given, reads_input
-
-
-def _place(values: torch.Tensor) -> _Place:
-    return values.data_ptr(), values.numel()
-
-
-def _storage(values: torch.Tensor) -> int:
-    return values.untyped_storage().data_ptr()
-
-
-def _placed(part: torch.Tensor, step: int, steps: int) -> torch.Tensor:
-    whole = torch.zeros(len(part), steps, dtype=part.dtype)
-    whole[:, step : step + 1] = part
-    return whole
 
 
 def _sum(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:

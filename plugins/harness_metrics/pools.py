@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+
+from .synapses import NotUnderstood
+
+if TYPE_CHECKING:
+    from harness import LayerView
 
 _AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _ADAPTIVE = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
@@ -74,3 +81,72 @@ def _product(axes: list[torch.Tensor]) -> torch.Tensor:
     for axis in axes:
         found = found.unsqueeze(-1) * axis
     return found
+
+
+@dataclass
+class _Pool:
+    """A pool in one batch: what its outputs were divided by since they were events, all pools before it included."""
+
+    name: str
+    layer: LayerView
+    divided_by: torch.Tensor
+    reads_input: bool
+    averages: bool
+
+
+class Pooled:
+    """The pools of one batch, and which layers were given what they put out."""
+
+    def __init__(self, pools: Sequence[tuple[str, LayerView]]) -> None:
+        self._pools: list[_Pool] = []
+        self._guessed: list[str] = []
+        for name, layer in pools:
+            found = divisors(layer.module, tuple(layer.input.shape), tuple(layer.output.shape))
+            if found is None:
+                continue
+            reads_input, before = layer.reads_input, self._feeding(layer)
+            if before is not None:
+                reads_input = before.reads_input
+                if bool((before.divided_by != before.divided_by.flatten()[0]).any()):
+                    raise NotUnderstood(
+                        f"{before.name} averages over windows of unequal size and feeds the pool {name}"
+                    )
+                found = found * before.divided_by.flatten()[0]
+            averages = bool((found != 1).any())
+            self._pools.append(_Pool(name, layer, found, reads_input, averages))
+
+    def _feeding(self, layer: LayerView) -> _Pool | None:
+        return next((pool for pool in self._pools if layer.fed_by(pool.layer)), None)
+
+    def events(self, layer: LayerView) -> tuple[torch.Tensor, bool]:
+        """What ``layer`` was given, in events, and whether the network was given it."""
+        pool = self._feeding(layer)
+        if pool is None:
+            return layer.input, layer.reads_input
+        return self._raised(layer, pool), pool.reads_input
+
+    def copied_events(self, name: str, layer: LayerView) -> torch.Tensor | None:
+        """The real values that the layer ``name`` was given, in events, if they are a copy of averages; else None."""
+        for pool in self._pools:
+            if pool.averages and layer.fed_by(pool.layer, by_value=True):
+                return self._raised(layer, pool)
+        self._guessed.append(name)
+        return None
+
+    def _raised(self, layer: LayerView, pool: _Pool) -> torch.Tensor:
+        return events_of(layer.input.reshape(pool.layer.output.shape), pool.divided_by).reshape(layer.input.shape)
+
+    def refuse_guesses(self, layers: Sequence[LayerView]) -> None:
+        """Raise :class:`NotUnderstood` where real values were counted that may be averages which something changed on the way.
+
+        ``layers`` are those that take events: weights, neurons, pools.
+        """
+        loose = [pool for pool in self._pools if pool.averages]
+        if not (self._guessed and loose):
+            return
+        for pool in loose:
+            if not any(layer.fed_by(pool.layer, by_value=True) for layer in layers if layer is not pool.layer):
+                raise NotUnderstood(
+                    f"weight layer {self._guessed[0]} is given real values, and what the average pool {pool.name} puts out is "
+                    f"changed before it reaches a layer: which of them are events cannot be told"
+                )

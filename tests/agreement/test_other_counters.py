@@ -186,9 +186,6 @@ def test_what_cannot_be_counted_is_an_error_in_its_row():
     still("NeuroBench on an LSTM that it cannot count, in two batches,", found["Effective_MACs"], 0.0)
 
 
-@pytest.mark.xfail(
-    raises=AttributeError, reason="the hook of an evaluation takes whatever a layer returns for a tensor"
-)
 def test_a_layer_that_returns_more_than_a_tensor_is_an_error_in_the_row_too():
     class Around(nn.Module):
         def __init__(self):

@@ -11,9 +11,10 @@ from torch import nn
 import harness
 from harness import Registry
 from harness.components import load_reference
-from harness.evaluation import batch_of, layers_seen, readout
+from harness.evaluation import batch_of, readout
 from harness.initialisation import initialise
 from harness.model import build, spiking_layers
+from harness.seen import layers_seen
 from harness.testing.rules import spikes_differ
 
 NEURONS = ("iaf", "lif", "alif")
@@ -44,7 +45,7 @@ def test_weights_are_equal_and_so_are_spikes_before_training(neuron, values, net
         assert torch.equal(mine, theirs), name
     inputs, _, _ = batch_of(RECORDINGS, np.arange(32), "cpu")
     with torch.no_grad(), layers_seen(both["sinabs"]) as seen:
-        seen.begin(*inputs.shape[:2])
+        seen.begin(inputs)
         both["sinabs"](inputs)
         views = seen.views()
         for name, layer in spiking_layers(both["fused"]).items():

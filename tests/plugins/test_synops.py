@@ -362,3 +362,128 @@ def test_the_compiled_pass_counts_what_plain_torch_counts(seed, real, masked):
         assert (one is None and other is None) or torch.equal(one, other), name
     for one, other in zip(quick.weighted(weights), plain.weighted(weights), strict=True):
         assert (one is None and other is None) or torch.equal(one, other)
+
+
+# -- networks that call their layers as they like --------------------------------------------------------------------
+
+
+class Around(nn.Module):
+    """A network whose forward pass is a function of its parts and the input."""
+
+    def __init__(self, run, **parts):
+        super().__init__()
+        self.run = run
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x):
+        return self.run(self, x)
+
+
+def test_what_is_written_into_after_it_was_read_counts_as_it_was_read():
+    def run(net, x):
+        x = x.clone()
+        made = net.spikes(net.first(x))
+        x += made  # after the first layer has read it
+        net.seen = made.clone()
+        made *= 0  # after the spiking layer has put it out
+        return net.last(x)
+
+    net = Around(run, first=ones(nn.Linear(3, 3, bias=False)), spikes=passing(), last=ones(nn.Linear(3, 2, bias=False)))
+    x = [[[1, 0, 2]]] * 3
+    found = measure("synops", net, x, batch_size=2)["synops"].arrays["layers"]
+    assert found == {"first": 3 * 3, "last": (3 + 9) * 2}
+    assert measure("firing-rate", net, x, batch_size=2)["firing_rate"].value == 3.0
+
+
+@pytest.mark.parametrize(
+    "between",
+    [nn.ReLU(), nn.Dropout(), nn.Flatten(), nn.Identity()],
+    ids=lambda module: type(module).__name__,
+)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["contiguous", "channels-last"])
+def test_averages_that_reach_a_layer_as_a_copy_are_still_events(between, layout):
+    x = counts(2, 3, 2, 4, 4)
+    weights = nn.Linear(8, 3) if isinstance(between, nn.Flatten) else nn.Conv2d(2, 3, 1)
+    flat = Net(nn.AvgPool2d(2), between, ones(weights))
+    net = Around(
+        lambda net, x: (
+            net.flat.net(x.flatten(0, 1).contiguous(memory_format=layout)).unflatten(0, x.shape[:2]).flatten(2)
+        ),
+        flat=flat,
+    )
+    found = measure("synops", net, x)
+    assert found["synops"].value == x.sum() * 3 / 2
+    assert found["multiply_accumulates"].value == 0
+
+
+@pytest.mark.parametrize("between", [nn.ZeroPad2d(1), nn.BatchNorm2d(1)], ids=lambda module: type(module).__name__)
+def test_averages_that_were_changed_on_the_way_are_an_error_not_a_guess(between):
+    net = Net(nn.AvgPool2d(2), between, ones(nn.Conv2d(1, 2, 1)))
+    with pytest.raises(TypeError, match=r"average pool net\.0 puts out is changed before it reaches a layer"):
+        measure("synops", net, counts(2, 3, 1, 4, 4))
+
+
+def test_real_input_beside_averages_that_are_known_is_no_guess():
+    net = Net(
+        Scaled(), ones(nn.Conv2d(1, 2, 1)), SpikingLayer(Rounded(), None), nn.AvgPool2d(2), ones(nn.Conv2d(2, 1, 1))
+    )
+    found = measure("synops", net, counts(2, 3, 1, 4, 4))
+    of_layer = found["synops"].arrays["layers"]
+    assert found["multiply_accumulates"].value == of_layer["net.1"] > 0
+    assert found["accumulates"].value == of_layer["net.4"] > 0
+
+
+class Scaled(nn.Module):
+    def forward(self, x):
+        return x * 0.37
+
+
+class Rounded(nn.Module):
+    def forward(self, x):
+        return torch.round(3 * x)
+
+
+def test_a_transposed_convolution_may_choose_its_size_at_every_call():
+    made = ones(nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1, bias=False))
+    net = Around(
+        lambda net, x: torch.cat([net.made(x[0], output_size=[size]) for size in (3, 4)], 2)[None].flatten(2), made=made
+    )
+    # Two inputs at 0 and 2 of an output of 3 or 4: two weights reach inside at each end, the fourth place adds one.
+    assert measure("synops", net, [[[[1, 1]]]])["synops"].value == 4 + 5
+
+
+def test_steps_are_not_taken_for_places():
+    """Two steps, and a layer over two places, called step by step: only one step is real."""
+    shared = ones(nn.Linear(3, 2))
+
+    def run(net, x):
+        return torch.cat([net.spikes(net.shared(x[:, step]).flatten(1)[:, None]) for step in range(2)], 1)
+
+    net = Around(run, shared=shared, spikes=passing())
+    x = [[[[0, 0, 0], [1, 1, 1]], [[0, 0, 0], [5, 5, 5]]]]
+    found = measure("synops", net, x, lengths=[1])
+    assert (found["synops"].value, found["synops"].arrays["per_step"]) == (3 * 2, [6.0, 0.0])
+    assert found["neuron_updates"].value == 4
+    assert measure("firing-rate", net, x)["firing_rate"].arrays["layers"].keys() == {"spikes"}
+
+
+def test_recurrent_weights_that_a_backend_keeps_to_itself_are_found():
+    class Backend(nn.Module):
+        def __init__(self, recurrent):
+            super().__init__()
+            self.recurrent = recurrent
+
+        def forward(self, x):
+            return x
+
+    weights = ones(nn.Linear(2, 2, bias=False))
+    found = measure("synops", nn.Sequential(SpikingLayer(Backend(weights), weights)), [[[1, 0], [1, 1]]])
+    assert (found["synops"].value, found["synops_recurrent"].value) == (6, 6)
+    with pytest.raises(TypeError, match="recurrent weights of 0 belong to no module"):
+        measure("synops", nn.Sequential(SpikingLayer(nn.Identity(), weights)), [[[1, 0]]])
+
+
+def test_a_layer_that_is_called_by_keyword_is_seen():
+    net = Around(lambda net, x: net.layer(input=x), layer=ones(nn.Linear(3, 2)))
+    assert measure("synops", net, [[[1, 0, 2]]])["synops"].value == 6
