@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from .observation import View
+
+if TYPE_CHECKING:
+    from .tally import Sums
 
 # A layer of which this share of neurons never spikes, or spikes at every step, is worth a warning.
 _SILENT, _SATURATED = 0.9, 0.5
@@ -14,7 +17,7 @@ class Activity:
     """At how many of the real steps that passed every neuron of every spiking layer spiked."""
 
     def __init__(self) -> None:
-        self._active: dict[str, torch.Tensor] = {}
+        self._active: dict[str, Sums] = {}
         self._steps = 0
 
     def batch(self, view: View) -> None:
@@ -23,15 +26,15 @@ class Activity:
         self._steps += batch * time if view.mask is None else int(view.mask.sum())
         for name, layer in view.layers.items():
             if layer.spiking:
-                active = view.tally(layer.output).active.sum(0)
+                active = view.tally(layer.sent).active.sum(0)
                 self._active[name] = self._active[name] + active if name in self._active else active
 
     def warnings(self, split: str) -> list[str]:
         """A sentence for each layer that is mostly silent or mostly saturated on the recordings of ``split``."""
         sentences = []
         for name, active in self._active.items():
-            silent = float((active == 0).double().mean())
-            saturated = float((active == self._steps).double().mean())
+            silent = float((active == 0).mean())
+            saturated = float((active == self._steps).mean())
             if self._steps and silent >= _SILENT:
                 sentences.append(f"{name} is silent: {silent:.0%} of its neurons never spike on the {split} recordings")
             if self._steps and saturated >= _SATURATED:

@@ -14,7 +14,7 @@ from .parameters import Parameter, Value, resolve
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 
-NEEDS = frozenset({"inputs", "layers", "states", "events", "timing"})
+NEEDS = frozenset({"inputs", "spikes", "layers", "states", "events", "timing"})
 PHASES = ("before", "after", "timing")
 SPLITS = ("train", "validation", "test")
 
@@ -280,8 +280,9 @@ class Metric(Component):
     """An observer of an evaluation.
 
     ``observer`` names a factory ``observer(**parameters)`` of :class:`harness.observation.Observer`. ``needs`` says what its
-    views must hold beyond outputs, labels, recording ids and mask (``inputs``, ``layers``, ``states`` of spiking layers), or
-    that it works on ``events`` or in the ``timing`` phase; ``phases`` and ``splits`` when and on what it runs. A metric that
+    views must hold beyond outputs, labels, recording ids and mask (``inputs``; ``spikes``: what spiking layers put out and weight
+    layers are given; ``layers``: what any layer is given and puts out; ``states`` of spiking layers), or that it works on
+    ``events`` or in the ``timing`` phase; ``phases`` and ``splits`` when and on what it runs. A metric that
     is not ``on`` runs where it is named.
     """
 

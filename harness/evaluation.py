@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from .components import Choice, Metric
-from .observation import Context, View
+from .observation import Context, LayerView, View
 from .seen import Seen, layers_seen
+from .tally import Tally
 from .watching import Watched
 
 if TYPE_CHECKING:
@@ -50,10 +51,15 @@ def batch_of(
     found = frames.frames[_slice_or(indices)] if stored is None else stored
     inputs = torch.from_numpy(found.astype(np.float32)).to(device)
     labels = torch.from_numpy(frames.labels[indices]).to(device)
+    mask = real_steps(frames, indices)
+    return inputs, labels, None if mask is None else mask.to(device)
+
+
+def real_steps(frames: Frames, indices: npt.NDArray[np.int64]) -> torch.Tensor | None:
+    """The mask (B, T) of real steps on the CPU, or None where all are."""
     if frames.lengths is None:
-        return inputs, labels, None
-    lengths = torch.from_numpy(frames.lengths[indices]).to(device)
-    return inputs, labels, torch.arange(inputs.shape[1], device=device) < lengths[:, None]
+        return None
+    return torch.arange(frames.frames.shape[1]) < torch.from_numpy(frames.lengths[indices])[:, None]
 
 
 def _slice_or(indices: npt.NDArray[np.int64]) -> Any:
@@ -87,12 +93,10 @@ def evaluate(
     """
     chosen = np.arange(len(frames)) if indices is None else np.asarray(indices)
     watching = [Watched(metric, choice, model, context) for metric, choice in metrics]
-    needs = frozenset().union(*(item.metric.needs for item in watching), {"layers"} if activity is not None else ())
+    needs = frozenset().union(*(item.metric.needs for item in watching), {"spikes"} if activity is not None else ())
     counts: list[torch.Tensor] = []
-    losses: list[float] = []
 
     def see(view: View) -> None:
-        losses.append(float(nn.functional.cross_entropy(view.counts / temperature, view.labels, reduction="sum")))
         counts.append(view.counts.cpu())
         for item in watching:
             item.batch(view)
@@ -109,11 +113,17 @@ def evaluate(
         labels=labels_seen,
         recordings=np.asarray(frames.recordings[chosen]),
         counts=together,
-        loss=sum(losses) / max(len(chosen), 1),
+        loss=_loss(together / temperature, labels_seen),
         accuracy=float((predictions == labels_seen).mean()) if len(chosen) else 0.0,
         metrics=[row for rows, _ in told for row in rows],
         stored={name: array for _, arrays in told for name, array in arrays.items()},
     )
+
+
+def _loss(scores: npt.NDArray[np.floating[Any]], labels: npt.NDArray[np.int64]) -> float:
+    if not len(labels):
+        return 0.0
+    return float(nn.functional.cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels.astype(np.int64))))
 
 
 def run_batches(
@@ -134,13 +144,16 @@ def run_batches(
     was_training = model.training
     model.eval()
     try:
-        with layers_seen(model, states="states" in needs) if needs & {"layers", "states"} else nullcontext() as seen:
+        with ExitStack() as stack:
+            seen = None
+            if needs & {"spikes", "layers", "states"}:
+                seen = stack.enter_context(layers_seen(model, whole="layers" in needs, states="states" in needs))
             passing = _Passing(model, frames, device, seen)
             for begin in range(0, len(chosen), batch_size):
                 part = chosen[begin : begin + batch_size]
-                view = passing(part, inputs="inputs" in needs)
                 with torch.inference_mode():
-                    see(view)
+                    # Nothing here holds on to a batch while the next is computed in the memory that it leaves.
+                    see(passing(part, inputs="inputs" in needs))
     finally:
         model.train(was_training)
 
@@ -164,21 +177,28 @@ class _Passing:
                 found = self._pass(part, stored, watch=False)
             self.watch = False
         given, labels, mask, outputs = found
+        layers: Mapping[str, LayerView] = {}
+        if self.seen is not None:
+            layers = self.seen.views()
+            self.seen.forget()
         return View(
             outputs=outputs,
             labels=labels,
             recordings=torch.from_numpy(self.frames.recordings[part]),
             mask=mask,
             inputs=given if inputs else None,
-            layers=self.seen.views() if self.seen is not None else {},
-            _frames=stored if inputs and not self.writes_input else None,
+            layers=layers,
         )
 
     def _pass(
         self, part: npt.NDArray[np.int64], stored: npt.NDArray[Any], *, watch: bool
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor]:
         with torch.inference_mode(False), torch.no_grad() if watch else torch.inference_mode():
+            tally = None
+            if self.seen is not None and not self.writes_input:
+                # Before they are widened: then the processor's cache holds them for that.
+                tally = Tally.of_counts(stored, real_steps(self.frames, part))
             inputs, labels, mask = batch_of(self.frames, part, self.device, stored)
             if self.seen is not None:
-                self.seen.begin(inputs)
+                self.seen.begin(inputs, mask, None if tally is None else tally.holding(inputs))
             return inputs, labels, mask, self.model(inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from .tally import Tally
 
 Shared = TypeVar("Shared")
-Place = tuple[int, int, int]
-"""Where a tensor lies, how many elements it has, and its version."""
 
 Direction = Literal["higher", "lower", "none"]
 ValueKind = Literal["exact", "seeded", "noisy"]
@@ -90,32 +89,94 @@ class MetricValue:
         return plain
 
 
-@dataclass(frozen=True)
-class LayerView:
-    """One layer in one batch: ``input`` and ``output`` are (B, T, ...), as the layer was given them and gave them.
+class Kept:
+    """A tensor that was seen, (B, T, ...): itself, a byte an element, or its shape alone; and the events in it.
 
-    ``spiking`` tells neurons from weights and pools. ``states`` by name (``i_syn``, ``v_mem``, ``b``), (B, T, ...) after every
-    step, are there if the metric needs states and the layer's backend records them. ``reads_input`` tells that the layer was
-    given what the network was given. Time that was flattened into the batch, or that a network steps through, is an axis here.
+    ``origin`` is the same object for all that was kept of one tensor, None where that is not known.
     """
 
-    module: torch.nn.Module
-    input: torch.Tensor
-    output: torch.Tensor
-    spiking: bool
-    states: Mapping[str, torch.Tensor] | None = None
-    reads_input: bool = False
-    _given: Place | None = None
-    _made: Place | None = None
+    def __init__(
+        self,
+        shape: Sequence[int],
+        tensor: torch.Tensor | None = None,
+        tally: Tally | None = None,
+        origin: object = None,
+    ) -> None:
+        self.shape = tuple(shape)
+        self._tensor, self.tally, self.origin = tensor, tally, origin
+
+    @property
+    def known(self) -> bool:
+        """Whether more than the shape was kept."""
+        return self._tensor is not None or self.tally is not None
+
+    @property
+    def tensor(self) -> torch.Tensor:
+        """The tensor; raises ``ValueError`` where its shape alone was kept."""
+        if self._tensor is None and self.tally is None:
+            raise ValueError("this tensor was not kept; a metric that needs 'layers' sees it")
+        if self._tensor is None and self.tally is not None:
+            self._tensor = self.tally.values
+        assert self._tensor is not None
+        return self._tensor.reshape(self.shape)
+
+    def in_shape(self, shape: Sequence[int]) -> Kept:
+        """The same in another shape."""
+        return Kept(shape, self._tensor, self.tally, self.origin)
+
+
+class LayerView:
+    """One layer in one batch.
+
+    ``input`` and ``output`` are (B, T, ...), as the layer was given them and gave them; ``input_shape`` and ``output_shape`` cost
+    less. ``spiking`` tells neurons from weights and pools. ``states`` by name (``i_syn``, ``v_mem``, ``b``), (B, T, ...) after every
+    step, are there if the metric needs states and the layer's backend records them. ``reads_input`` tells that the layer was
+    given what the network was given. Time that was flattened into the batch, or that a network steps through, is an axis here.
+    A metric that needs ``spikes`` alone sees of a weight layer the input and of any other the output; the other tensor raises.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        input: torch.Tensor | Kept,
+        output: torch.Tensor | Kept,
+        spiking: bool,
+        states: Mapping[str, torch.Tensor] | None = None,
+        reads_input: bool = False,
+    ) -> None:
+        self.module, self.spiking, self.states, self.reads_input = module, spiking, states, reads_input
+        self.received = input if isinstance(input, Kept) else Kept(input.shape, input)
+        self.sent = output if isinstance(output, Kept) else Kept(output.shape, output)
+
+    @property
+    def input(self) -> torch.Tensor:
+        """What the layer was given."""
+        return self.received.tensor
+
+    @property
+    def output(self) -> torch.Tensor:
+        """What the layer put out."""
+        return self.sent.tensor
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of ``input``."""
+        return self.received.shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of ``output``."""
+        return self.sent.shape
 
     def fed_by(self, other: LayerView, *, by_value: bool = False) -> bool:
         """Whether this layer was given what ``other`` put out, in whatever shape; ``by_value``: or a copy of it."""
-        if self._given is not None and self._given == other._made:
+        mine, theirs = self.received, other.sent
+        if mine.origin is not None and mine.origin is theirs.origin:
             return True
-        unknown = by_value or self._given is None or other._made is None
-        if not unknown or self.input.numel() != other.output.numel():
+        by_value |= mine.origin is None or theirs.origin is None
+        if not (by_value and mine.known and theirs.known) or math.prod(mine.shape) != math.prod(theirs.shape):
             return False
-        return bool((self.input.reshape(-1) == other.output.reshape(-1)).all())
+        return bool((mine.tensor.reshape(-1) == theirs.tensor.reshape(-1)).all())
 
 
 @dataclass(frozen=True)
@@ -134,8 +195,6 @@ class View:
     inputs: torch.Tensor | None = None
     layers: Mapping[str, LayerView] = field(default_factory=dict)
     seconds: float | None = None
-    # The inputs as they are stored, unsigned integers, where the network leaves them as they are.
-    _frames: npt.NDArray[Any] | None = field(default=None, repr=False, compare=False)
     _shared: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, key: Hashable, compute: Callable[[], Shared]) -> Shared:
@@ -156,26 +215,18 @@ class View:
     def _summed(self) -> torch.Tensor:
         return self.outputs.sum(1) if self.mask is None else (self.outputs * self.mask[:, :, None]).sum(1)
 
-    def tally(self, values: torch.Tensor, mask: torch.Tensor | None = None) -> Tally:
-        """The events in ``values`` (B, T, ...), a layer's input or output, counted once for all metrics.
+    def tally(self, seen: Kept | torch.Tensor) -> Tally:
+        """The events in ``seen``, counted once for all metrics: ``layer.sent``, ``layer.received``, or any tensor (B, T, ...).
 
-        ``mask`` (B, T) is the view's own unless another is given. One layer's output is the next one's input: both are one tally.
+        One layer's output is the next one's input: both are one tally.
         """
-        from .tally import Tally
+        if not isinstance(seen, Kept):
+            seen = Kept(seen.shape, seen)
+        if seen.tally is None:
+            from .tally import Tally
 
-        shown = self.mask if mask is None else mask
-        inputs = self.inputs
-        same = inputs is not None and values.data_ptr() == inputs.data_ptr() and values.numel() == inputs.numel()
-        frames = self._frames if same else None
-        key = (
-            "harness.tally",
-            values.data_ptr(),
-            tuple(values.shape),
-            tuple(values.stride()),
-            None if mask is None else id(mask),
-        )
-        # The tensor stays beside its tally: its address names it while it lives.
-        return self.once(key, lambda: (Tally(values, shown, frames), values, mask))[0]
+            seen.tally = Tally(seen.tensor, self.mask)
+        return seen.tally
 
 
 @dataclass(frozen=True, kw_only=True)

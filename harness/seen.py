@@ -11,41 +11,58 @@ import torch
 from torch import nn
 
 from .model import SpikingLayer, pooling_layers, recurrent_layers, spiking_layers, weight_layers
-from .observation import LayerView, Place
+from .observation import Kept, LayerView
+from .tally import Tally
+
+_Place = tuple[int, int, int]
 
 
 @dataclass
 class _Call:
-    """One call of a layer: its tensors, or copies of them, and where they lay and in which version when it happened."""
+    """One call of a layer, with its own shapes."""
 
     module: nn.Module
-    given: torch.Tensor
-    out: torch.Tensor
+    given: Kept
+    out: Kept
     states: Mapping[str, torch.Tensor] | None
-    lay: tuple[Place, Place]
     reads_input: bool
-    originals: tuple[torch.Tensor, torch.Tensor]
 
 
 class Seen:
-    """The calls of one pass. ``copies`` keeps copies of what is seen, for networks that write into it later."""
+    """The calls of one pass.
 
-    def __init__(self, model: nn.Module) -> None:
+    What is seen is counted at once, while it lies in the processor's cache, and spikes are kept in a byte an element: tensors
+    that are let go leave warm memory to the next. Without ``whole``, of what weight layers put out and of what neurons
+    are given the shape alone is kept.
+    """
+
+    def __init__(self, model: nn.Module, *, whole: bool) -> None:
         weights = weight_layers(model)
+        self._whole = whole
+        self._weights, self._pools = frozenset(weights), frozenset(pooling_layers(model))
         # A module that feeds back is not hooked at every step where it is a single weight layer: its input is known.
         self.callers = {
             name: layer for name, layer in recurrent_layers(model).items() if layer.recurrent is weights[name]
         }
+        # Whether the network writes into what was seen: copies are kept then.
         self.copies = False
         self._calls: dict[str, list[_Call]] = {}
         self._batch = self._time = 0
+        self._mask: torch.Tensor | None = None
         self._input = 0
+        # By where they lie, tensors that are held and what was kept of them; and those whose place must not be taken.
+        self._held: dict[_Place, tuple[torch.Tensor, Kept]] = {}
+        self._recent: tuple[_Place, torch.Tensor, Kept] | None = None
+        self._watched: list[tuple[torch.Tensor, _Place]] = []
 
-    def begin(self, inputs: torch.Tensor) -> None:
-        """Forget the last pass; the next is of ``inputs`` (B, T, ...)."""
-        self._calls = {}
+    def begin(self, inputs: torch.Tensor, mask: torch.Tensor | None = None, tally: Tally | None = None) -> None:
+        """The next pass is of ``inputs`` (B, T, ...); their ``tally`` where it is known and the network leaves them alone."""
+        self.forget()
         self._batch, self._time = inputs.shape[:2]
+        self._mask = mask
         self._input = _storage(inputs)
+        if tally is not None:
+            self._held[_place(inputs)] = (inputs, Kept(inputs.shape, inputs, tally, tally))
 
     def record(
         self,
@@ -56,27 +73,46 @@ class Seen:
         states: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         """Keep one call of ``module``."""
-        kept = (given.clone(), out.clone()) if self.copies else (given, out)
+        weights, pool = name in self._weights, name in self._pools
+        for tensor in (given, out):
+            if not tensor.is_inference():
+                self._watched.append((tensor, _place(tensor)))
         call = _Call(
             module=module,
-            given=kept[0],
-            out=kept[1],
+            given=self._kept(given, name) if self._whole or weights or pool else Kept(given.shape),
+            out=self._kept(out, name) if self._whole or not weights else Kept(out.shape),
             states=states,
-            lay=(place_of(given), place_of(out)),
             reads_input=_storage(given) == self._input,
-            # While they are held, nothing else takes their place.
-            originals=(given, out),
         )
         self._calls.setdefault(name, []).append(call)
 
+    def _kept(self, x: torch.Tensor, name: str) -> Kept:
+        """What is kept of ``x``: one layer's output is the next one's input, in whatever shape."""
+        place = _place(x)
+        if not self.copies:
+            if place in self._held:
+                return _reshaped(self._held[place][1], x.shape)
+            if self._recent is not None and self._recent[0] == place:
+                return _reshaped(self._recent[2], x.shape)
+        whole = self._unflattened(x)
+        steps = whole.shape[:2] == (self._batch, self._time)
+        tally = Tally(whole, self._mask) if steps else None
+        # What pools put out is compared with what others are given, and what is watched must stay.
+        if tally is not None and name not in self._pools and x.is_inference() and tally.settle():
+            kept = Kept(x.shape, None, tally, None if self.copies else tally)
+            # Held until the next, so that its place names it when the next layer is given it.
+            self._recent = (place, x, kept)
+            return kept
+        if self.copies:
+            copy = x.clone()
+            return Kept(x.shape, copy, Tally(self._unflattened(copy), self._mask) if steps else None)
+        kept = Kept(x.shape, x, tally, object())
+        self._held[place] = (x, kept)
+        return kept
+
     def overwritten(self) -> bool:
         """Whether anything that was seen was written into afterwards; known of passes outside of inference mode alone."""
-        return any(
-            place_of(tensor) != place
-            for calls in self._calls.values()
-            for call in calls
-            for tensor, place in zip(call.originals, call.lay, strict=True)
-        )
+        return any(_place(tensor) != place for tensor, place in self._watched)
 
     def views(self) -> Mapping[str, LayerView]:
         """The layers since :meth:`begin`; the second call of one over all steps is ``name#1``."""
@@ -85,17 +121,21 @@ class Seen:
         for name, calls in self._calls.items():
             # A layer over as many places as there are steps looks like one over all steps.
             if self._step_by_step(calls) or (stepwise and self._step_by_step(calls, either=True)):
-                views[name] = self._stacked(calls)
+                views[name] = _stacked(calls)
                 continue
             for number, call in enumerate(calls):
-                views[f"{name}#{number}" if number else name] = self._view(call, call.given, call.out)
+                views[f"{name}#{number}" if number else name] = self._view(call)
         spikes = {id(view.module): view for view in views.values() if view.spiking}
         for name, layer in self.callers.items():
             if id(layer) in spikes and layer.recurrent is not None:
                 # Every spike is sent back; hooking the call of every step would slow the scan itself.
-                given = spikes[id(layer)].output
+                given = spikes[id(layer)].sent
                 views[name] = LayerView(layer.recurrent, given, given, False)
         return views
+
+    def forget(self) -> None:
+        """Let go of everything; views keep what is theirs."""
+        self._calls, self._held, self._recent, self._watched = {}, {}, None, []
 
     def _step_by_step(self, calls: list[_Call], *, either: bool = False) -> bool:
         """Whether ``calls`` are one a time step, each of (B, ...), or of (B, 1, ...) for a spiking layer.
@@ -106,45 +146,54 @@ class Seen:
             return False
         for call in calls:
             shape = call.given.shape
-            if not shape or shape[0] != self._batch or call.out.dim() < 1 or call.out.shape[0] != self._batch:
+            if shape[:1] != (self._batch,) or call.out.shape[:1] != (self._batch,):
                 return False
             if isinstance(call.module, SpikingLayer):
-                if len(shape) < 2 or shape[1] != 1:
+                if shape[1:2] != (1,):
                     return False
             elif len(shape) > 2 and shape[1] == self._time and not either:
                 return False
         return True
 
-    def _stacked(self, calls: list[_Call]) -> LayerView:
-        first = calls[0]
-        join = torch.cat if isinstance(first.module, SpikingLayer) else torch.stack
-        given, out = join([call.given for call in calls], 1), join([call.out for call in calls], 1)
-        states = None
-        if all(call.states is not None for call in calls):
-            names = first.states or {}
-            states = {name: torch.cat([(call.states or {})[name] for call in calls], 1) for name in names}
-        reads_input = all(call.reads_input for call in calls)
-        return LayerView(first.module, given, out, isinstance(first.module, SpikingLayer), states, reads_input)
+    def _view(self, call: _Call) -> LayerView:
+        given, out = (_reshaped(kept, self._unflattened_shape(kept.shape)) for kept in (call.given, call.out))
+        return LayerView(call.module, given, out, isinstance(call.module, SpikingLayer), call.states, call.reads_input)
 
-    def _view(self, call: _Call, given: torch.Tensor, out: torch.Tensor) -> LayerView:
-        places = (None, None) if self.copies else call.lay
-        return LayerView(
-            call.module,
-            self._unflattened(given),
-            self._unflattened(out),
-            isinstance(call.module, SpikingLayer),
-            call.states,
-            call.reads_input,
-            *places,
-        )
+    def _unflattened_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        batch, time = self._batch, self._time
+        flattened = shape[:2] != (batch, time) and shape[:1] == (batch * time,)
+        return (batch, time, *shape[1:]) if flattened else shape
 
     def _unflattened(self, x: torch.Tensor) -> torch.Tensor:
-        batch, time = self._batch, self._time
-        flattened = x.shape[:2] != (batch, time) and x.dim() > 0 and x.shape[0] == batch * time
-        return x.reshape(batch, time, *x.shape[1:]) if flattened else x
+        return x.reshape(self._unflattened_shape(tuple(x.shape)))
 
 
-def place_of(values: torch.Tensor) -> Place:
+def _reshaped(kept: Kept, shape: Iterable[int]) -> Kept:
+    """The same in another shape."""
+    return kept if kept.shape == tuple(shape) else kept.in_shape(tuple(shape))
+
+
+def _stacked(calls: list[_Call]) -> LayerView:
+    """Calls of one step each as one of all."""
+    first = calls[0]
+    spiking = isinstance(first.module, SpikingLayer)
+    states = None
+    if all(call.states is not None for call in calls):
+        names = first.states or {}
+        states = {name: torch.cat([(call.states or {})[name] for call in calls], 1) for name in names}
+    given, out = _joined([call.given for call in calls], spiking), _joined([call.out for call in calls], spiking)
+    return LayerView(first.module, given, out, spiking, states, all(call.reads_input for call in calls))
+
+
+def _joined(parts: list[Kept], spiking: bool) -> Kept:
+    if all(part.known for part in parts):
+        joined = (torch.cat if spiking else torch.stack)([part.tensor for part in parts], 1)
+        return Kept(joined.shape, joined)
+    shape = parts[0].shape
+    return Kept((shape[0], len(parts), *shape[2 if spiking else 1 :]))
+
+
+def _place(values: torch.Tensor) -> _Place:
     """Where ``values`` lie, how many, and in which version where that is counted."""
     return values.data_ptr(), values.numel(), -1 if values.is_inference() else values._version
 
@@ -154,12 +203,13 @@ def _storage(values: torch.Tensor) -> int:
 
 
 @contextmanager
-def layers_seen(model: nn.Module, *, states: bool = False) -> Iterator[Seen]:
+def layers_seen(model: nn.Module, *, whole: bool = True, states: bool = False) -> Iterator[Seen]:
     """While inside, what every weight, pooling and spiking layer of ``model`` is given and puts out.
 
-    With ``states``, what is inside the neurons of spiking layers too, where their backend records it.
+    Without ``whole``, what weight layers are given and the others put out. With ``states``, what is inside the neurons of
+    spiking layers too, where their backend records it.
     """
-    seen = Seen(model)
+    seen = Seen(model, whole=whole)
     handles = []
 
     def hook(name: str) -> Any:

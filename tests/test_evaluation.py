@@ -182,7 +182,7 @@ def test_states_are_shown_to_who_needs_them_and_computed_for_nobody_else(recurre
     told = context(
         model, classes=[str(k) for k in range(20)], split="test", phase="after", dt_ms=10.0, batch_size=16, device="cpu"
     )
-    evaluate(model, frames(), batch_size=60, context=told, metrics=[metric("Watch", ["states"])])
+    evaluate(model, frames(), batch_size=60, context=told, metrics=[metric("Watch", ["states", "layers"])])
     (view,) = SEEN[0].views
     spiking = {name: layer for name, layer in view.layers.items() if layer.spiking}
     assert set(spiking) == {"spiking.0", "spiking.1"}
@@ -211,7 +211,7 @@ def test_what_metrics_share_is_computed_once():
     first, second = (watch.views[0] for watch in SEEN)
     assert first is second
     layer, following = first.layers["spiking.0"], first.layers["weights.1"]
-    assert first.tally(layer.output) is first.tally(following.input)
+    assert first.tally(layer.sent) is first.tally(following.received)
     calls = []
     assert [first.once("mine", lambda: calls.append(1) or 7) for _ in range(2)] == [7, 7]
     assert calls == [1]

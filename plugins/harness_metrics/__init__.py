@@ -38,14 +38,14 @@ METRICS = (
         name="firing-rate",
         summary="spikes per neuron and step: of neurons, layers, classes; silent and saturated shares",
         observer="harness_metrics.firing_rate:FiringRate",
-        needs=frozenset({"layers"}),
+        needs=frozenset({"spikes"}),
         phases=_BOTH,
     ),
     Metric(
         name="synops",
         summary="synaptic operations a recording: events times non-zero outgoing weights; by layer, class and step",
         observer="harness_metrics.synops:SynOps",
-        needs=frozenset({"layers", "inputs"}),
+        needs=frozenset({"spikes", "inputs"}),
         phases=_BOTH,
     ),
     Metric(
@@ -62,7 +62,7 @@ METRICS = (
         name="decision",
         summary="time from which a prediction no longer changes; accuracy and SynOps of stopping at a margin",
         observer="harness_metrics.decision:Decision",
-        needs=frozenset({"layers", "inputs"}),
+        needs=frozenset({"spikes", "inputs"}),
         parameters=(
             Parameter(
                 name="margin",
@@ -79,7 +79,7 @@ METRICS = (
         name="footprint",
         summary="parameters, bytes, non-zero weights, neurons and their states; peak memory of training",
         observer="harness_metrics.footprint:Footprint",
-        needs=frozenset({"layers"}),
+        needs=frozenset({"spikes"}),
     ),
     Metric(
         name="wall-clock",

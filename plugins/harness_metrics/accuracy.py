@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
+import numpy as np
+from torch import nn
 
 from harness import Context, MetricValue, View
+
+from .sums import labels_of
 
 
 class Accuracy:
     """Counts (label, prediction) pairs; a sample's prediction is the class with the most output spikes, first on a tie."""
 
-    def start(self, model: torch.nn.Module, context: Context) -> None:
+    def start(self, model: nn.Module, context: Context) -> None:
         self.classes = len(context.classes)
-        self.confusion = torch.zeros(self.classes, self.classes, dtype=torch.int64)
+        self.confusion = np.zeros((self.classes, self.classes), dtype=np.int64)
 
     def batch(self, view: View) -> None:
-        outputs = view.outputs if view.mask is None else view.outputs * view.mask[:, :, None]
-        predicted = outputs.sum(1).argmax(1)
-        pairs = (view.labels * self.classes + predicted).cpu()
-        self.confusion += torch.bincount(pairs, minlength=self.classes**2).reshape(self.classes, self.classes)
+        predicted = view.counts.cpu().numpy().argmax(1)
+        pairs = labels_of(view) * self.classes + predicted
+        self.confusion += np.bincount(pairs, minlength=self.classes**2).reshape(self.classes, self.classes)
 
     def merge(self, other: Accuracy) -> None:
         self.confusion += other.confusion

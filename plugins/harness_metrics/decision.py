@@ -41,11 +41,7 @@ class Decision:
         self.samples += len(batch)
         if not read.predictions.shape[1]:
             return
-        differs = read.predictions != read.predictions[batch, last][:, None]
-        # One past the last step whose prediction is another.
-        steps = differs.shape[1]
-        final = np.where(differs.any(1), steps - np.argmax(differs[:, ::-1], 1), 0)
-        self.decided += int((final + 1).sum())
+        self.decided += int((read.settled + 1).sum())
         stops = np.where(read.at_margin >= 0, read.at_margin, last[:, None])
         self.right += (read.predictions[batch[:, None], stops] == read.labels[:, None]).sum(0)
         self.steps += (stops + 1).sum(0)
@@ -61,7 +57,7 @@ class Decision:
             self.operations, self.cannot_count = None, str(error)
             return
         if layers:
-            spent = sum(layer.events.numpy() for layer in layers.values()).cumsum(1)
+            spent = sum(layer.events for layer in layers.values()).cumsum(1)
             self.synops += np.take_along_axis(spent, stops, 1).sum(0)
 
     def merge(self, other: Decision) -> None:
@@ -86,7 +82,7 @@ class Decision:
             y_unit="fraction",
         )
         rule = f"stopping {self.margin} spike{'s' * (self.margin != 1)} ahead"
-        spent = None if self.operations is None else float(self.synops[at]) / max(self.recordings.count, 1)
+        spent = None if self.operations is None else float(self.synops[at]) / max(sum(self.recordings.counts()), 1)
         return {
             "decision_ms": self._value(None if steps is None else steps * self.dt_ms, "ms", "time to decision"),
             "decision_steps": self._value(steps, "steps", "steps to decision"),

@@ -60,7 +60,7 @@ class Energy:
         self.state_bits += other.state_bits
 
     def result(self) -> Mapping[str, MetricValue]:
-        count = self.recordings.count
+        count = sum(self.recordings.counts())
         figures = {self.name: self._computed(count)}
         if self.memory != "none":
             figures[f"{self.name}_memory"] = self._moved(count)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
 from harness import Context, Histogram, MetricValue, View
 
-from .sums import steps_of
+from .sums import by_label, steps_of
+
+if TYPE_CHECKING:
+    from harness.tally import Sums
 
 # Width of a bin of the histogram, in spikes a neuron and step.
 _BIN = 0.025
@@ -24,8 +26,8 @@ _BIN = 0.025
 class _Layer:
     """Spikes of each neuron by class (C, N), and the steps at which it spiked at all (N,)."""
 
-    spikes: torch.Tensor
-    active: torch.Tensor
+    spikes: Sums
+    active: Sums
 
 
 class FiringRate:
@@ -33,18 +35,17 @@ class FiringRate:
 
     def start(self, model: nn.Module, context: Context) -> None:
         self.dt_ms = context.dt_ms
-        self.steps = torch.zeros(len(context.classes), dtype=torch.float64)
+        self.steps = np.zeros(len(context.classes))
         self.layers: dict[str, _Layer] = {}
 
     def batch(self, view: View) -> None:
-        labels = view.labels.cpu()
-        self.steps.index_add_(0, labels, steps_of(view).double())
+        classes = len(self.steps)
+        self.steps += by_label(view, steps_of(view), classes)
         for name, layer in view.layers.items():
             if not layer.spiking:
                 continue
-            tally = view.tally(layer.output)
-            spikes = tally.events.new_zeros(len(self.steps), tally.events.shape[1]).index_add_(0, labels, tally.events)
-            self._add(name, _Layer(spikes, tally.active.sum(0)))
+            tally = view.tally(layer.sent)
+            self._add(name, _Layer(by_label(view, tally.events, classes), tally.active.sum(0)))
 
     def merge(self, other: FiringRate) -> None:
         self.steps = self.steps + other.steps
@@ -63,8 +64,8 @@ class FiringRate:
                 name: _value(None, unit, title, cost=name == "firing_rate", reason=reason)
                 for name, (unit, title) in _FIGURES.items()
             }
-        rates = {name: (layer.spikes.sum(0) / steps).numpy() for name, layer in self.layers.items()}
-        of_class = torch.stack([layer.spikes.sum(1) for layer in self.layers.values()]).sum(0)
+        rates = {name: layer.spikes.sum(0) / steps for name, layer in self.layers.items()}
+        of_class = sum(layer.spikes.sum(1) for layer in self.layers.values())
         total = float(of_class.sum()) / neurons / steps
         silent = {name: _share(layer.active == 0) for name, layer in self.layers.items()}
         saturated = {name: _share(layer.active == steps) for name, layer in self.layers.items()}
@@ -105,7 +106,7 @@ _FIGURES = {
 }
 
 
-def _share(those: torch.Tensor) -> float:
+def _share(those: npt.NDArray[np.bool_]) -> float:
     return int(those.sum()) / len(those)
 
 

@@ -30,8 +30,9 @@ class FirstSpike:
         self._add(other.at)
 
     def _add(self, more: np.ndarray) -> None:
-        size = max(len(self.at), len(more))
-        self.at = np.pad(self.at, (0, size - len(self.at))) + np.pad(more, (0, size - len(more)))
+        if len(self.at) < len(more):
+            self.at = np.pad(self.at, (0, len(more) - len(self.at)))
+        self.at[: len(more)] += more
 
     def result(self) -> Mapping[str, MetricValue]:
         spiked = int(self.at.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -33,7 +34,7 @@ class Footprint:
         if self.neurons is not None:
             return
         spiking = {name: layer for name, layer in view.layers.items() if layer.spiking}
-        self.neurons = sum(layer.output[0, 0].numel() for layer in spiking.values())
+        self.neurons = sum(math.prod(layer.output_shape[2:]) for layer in spiking.values())
         try:
             self.states = sum(state_bytes(name, layer) for name, layer in spiking.items())
         except ValueError as error:

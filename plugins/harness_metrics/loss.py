@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
+import numpy as np
+from torch import nn
 
 from harness import Context, MetricValue, View
+
+from .sums import labels_of
 
 
 class Loss:
     """Mean over samples of -log softmax(output spike counts) at the label; summed in float64."""
 
-    def start(self, model: torch.nn.Module, context: Context) -> None:
+    def start(self, model: nn.Module, context: Context) -> None:
         self.total, self.samples = 0.0, 0
 
     def batch(self, view: View) -> None:
-        outputs = view.outputs if view.mask is None else view.outputs * view.mask[:, :, None]
-        counts = outputs.sum(1).double()
-        self.total += float(torch.nn.functional.cross_entropy(counts, view.labels, reduction="sum"))
-        self.samples += len(view.labels)
+        counts = view.counts.cpu().numpy().astype(np.float64)
+        labels = labels_of(view)
+        # Relative to the largest, so that no exponential overflows.
+        counts -= counts.max(1, keepdims=True)
+        of_label = counts[np.arange(len(labels)), labels]
+        self.total += float((np.log(np.exp(counts).sum(1)) - of_label).sum())
+        self.samples += len(labels)
 
     def merge(self, other: Loss) -> None:
         self.total += other.total

@@ -6,11 +6,11 @@ that is not whole has no number of events: it is one multiply-accumulate a weigh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from harness.model import spiking_layers
@@ -20,20 +20,21 @@ from .synapses import NotUnderstood, dimensions, fan_out, is_folded
 
 if TYPE_CHECKING:
     from harness import Context, LayerView, View
+    from harness.tally import Sums
 
 
 @dataclass
 class LayerOperations:
     """One weight layer in one batch, each (B, T) float64 whole numbers.
 
-    ``events`` and ``active`` operations (one tensor where they are the same), and ``multiplied``: those among the events that
+    ``events`` and ``active`` operations (one array where they are the same), and ``multiplied``: those among the events that
     are multiply-accumulates, None where none is.
     ``reads_input`` tells that the layer is given what the network is given; ``bias`` additions a step.
     """
 
-    events: torch.Tensor
-    active: torch.Tensor
-    multiplied: torch.Tensor | None
+    events: Sums
+    active: Sums
+    multiplied: Sums | None
     reads_input: bool
     bias: int
 
@@ -51,7 +52,7 @@ class Operations:
         names = (*context.weight_layers, *context.recurrent_layers)
         self._folded = frozenset(name for name in names if is_folded(modules[name]))
         self._dimensions = {name: dimensions(name, modules[name]) for name in names if name not in self._folded}
-        self._fan_outs: dict[tuple[str, tuple[int, ...], tuple[int, ...]], torch.Tensor] = {}
+        self._fan_outs: dict[tuple[str, tuple[int, ...], tuple[int, ...]], Sums] = {}
 
     def of(self, view: View) -> Mapping[str, LayerOperations]:
         """Operations by layer, those of several calls together; raises ``TypeError`` or ``ValueError`` where they cannot be counted."""
@@ -77,54 +78,53 @@ class Operations:
     def _call(self, name: str, layer: LayerView, view: View, pooled: Pooled) -> LayerOperations:
         batch, steps = view.outputs.shape[:2]
         own = self._dimensions[name]
-        lead = tuple(layer.input.shape[:-own]) if layer.input.dim() > own else ()
+        given = layer.input_shape
+        lead = given[:-own] if len(given) > own else ()
         if lead[:2] == (batch, steps):
-            sample = tuple(layer.input.shape[2:])
+            sample = given[2:]
         elif lead == (batch * steps,):  # one recording, step and channel look like time and channels
-            sample = tuple(layer.input.shape[1:])
+            sample = given[1:]
         else:
             raise ValueError(
-                f"weight layer {name} was given {tuple(layer.input.shape)}; expected {batch} recordings of {steps} steps at "
+                f"weight layer {name} was given {given}; expected {batch} recordings of {steps} steps at "
                 f"once, flattened, or a step a call"
             )
-        out = sample if name in self._recurrent else tuple(layer.output.shape[layer.output.dim() - own :])
+        made = layer.output_shape
+        out = sample if name in self._recurrent else made[len(made) - own :]
         weights = self._fan_out(name, layer.module, sample, own, out)
-        events, active, multiplied, reads_input = self._counted(name, layer, view, pooled, sample, weights)
+        events, active, multiplied, reads_input = self._counted(name, layer, view, pooled, weights)
         biased = getattr(layer.module, "bias", None) is not None
         return LayerOperations(
             events=events,
             active=active,
             multiplied=multiplied,
             reads_input=reads_input,
-            bias=layer.output.numel() // (batch * steps or 1) if biased else 0,
+            bias=math.prod(made) // (batch * steps or 1) if biased else 0,
         )
 
     def _counted(
-        self, name: str, layer: LayerView, view: View, pooled: Pooled, sample: tuple[int, ...], weights: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, bool]:
-        shape = (*view.outputs.shape[:2], *sample)
-        values, reads_input = pooled.events(layer)
-        events, active, multiplied = view.tally(values.reshape(shape)).weighted(weights)
-        if multiplied is not None and values is layer.input:
+        self, name: str, layer: LayerView, view: View, pooled: Pooled, weights: Sums
+    ) -> tuple[Sums, Sums, Sums | None, bool]:
+        raised, reads_input = pooled.events(layer)
+        events, active, multiplied = view.tally(layer.received if raised is None else raised).weighted(weights)
+        if multiplied is not None and raised is None:
             # Real values may be averages that reached the layer as a copy.
             copied = pooled.copied_events(name, layer)
             if copied is not None:
-                events, active, multiplied = view.tally(copied.reshape(shape)).weighted(weights)
+                events, active, multiplied = view.tally(copied).weighted(weights)
         return events, active, multiplied, reads_input
 
-    def _fan_out(
-        self, name: str, module: nn.Module, sample: tuple[int, ...], own: int, out: tuple[int, ...]
-    ) -> torch.Tensor:
+    def _fan_out(self, name: str, module: nn.Module, sample: tuple[int, ...], own: int, out: tuple[int, ...]) -> Sums:
         key = (name, sample, out)
         if key not in self._fan_outs:
-            one = fan_out(module, sample[len(sample) - own :], out).expand(sample).reshape(-1)
+            one = fan_out(module, sample[len(sample) - own :], out).expand(sample).reshape(-1).numpy()
             # One number for all is counted without another pass.
             alike = len(one) > 0 and bool((one == one[0]).all())
             self._fan_outs[key] = one[:1] if alike else one
         return self._fan_outs[key]
 
 
-def _sum(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
+def _sum(one: Sums | None, other: Sums | None) -> Sums | None:
     return other if one is None else one if other is None else one + other
 
 

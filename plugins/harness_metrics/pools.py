@@ -101,7 +101,7 @@ class Pooled:
         self._pools: list[_Pool] = []
         self._guessed: list[str] = []
         for name, layer in pools:
-            found = divisors(layer.module, tuple(layer.input.shape), tuple(layer.output.shape))
+            found = divisors(layer.module, layer.input_shape, layer.output_shape)
             if found is None:
                 continue
             reads_input, before = layer.reads_input, self._feeding(layer)
@@ -118,11 +118,11 @@ class Pooled:
     def _feeding(self, layer: LayerView) -> _Pool | None:
         return next((pool for pool in self._pools if layer.fed_by(pool.layer)), None)
 
-    def events(self, layer: LayerView) -> tuple[torch.Tensor, bool]:
-        """What ``layer`` was given, in events, and whether the network was given it."""
+    def events(self, layer: LayerView) -> tuple[torch.Tensor | None, bool]:
+        """What ``layer`` was given, in events, if that is another number; and whether the network was given it."""
         pool = self._feeding(layer)
         if pool is None:
-            return layer.input, layer.reads_input
+            return None, layer.reads_input
         return self._raised(layer, pool), pool.reads_input
 
     def copied_events(self, name: str, layer: LayerView) -> torch.Tensor | None:
@@ -134,7 +134,7 @@ class Pooled:
         return None
 
     def _raised(self, layer: LayerView, pool: _Pool) -> torch.Tensor:
-        return events_of(layer.input.reshape(pool.layer.output.shape), pool.divided_by).reshape(layer.input.shape)
+        return events_of(layer.input.reshape(pool.layer.output_shape), pool.divided_by).reshape(layer.input_shape)
 
     def refuse_guesses(self, layers: Sequence[LayerView]) -> None:
         """Raise :class:`NotUnderstood` where real values were counted that may be averages which something changed on the way.

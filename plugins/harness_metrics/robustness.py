@@ -140,7 +140,7 @@ class _Point:
             _with_a_step(frames),
             batch_size=self.context.batch_size,
             device=self.context.device,
-            needs=frozenset() if self.trouble else frozenset({"layers", "inputs"}),
+            needs=frozenset() if self.trouble else frozenset({"spikes", "inputs"}),
             see=lambda view: self._see(steps, view),
         )
 

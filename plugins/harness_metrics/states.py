@@ -22,5 +22,5 @@ def state_bytes(name: str, layer: LayerView) -> int:
     if not hasattr(module, "stream"):
         raise ValueError(f"nothing says what state the neurons of {name} hold: their definition offers no stream")
     with torch.inference_mode():
-        _, state = module.stream(torch.zeros(1, 1, *layer.output.shape[2:], dtype=layer.output.dtype))
+        _, state = module.stream(torch.zeros(1, 1, *layer.output_shape[2:]))
     return sum(int(value[0].numel()) * value.element_size() for value in state.values())

@@ -1,4 +1,4 @@
-"""Recordings by class: what means are taken over, since several samples may be slices of one recording."""
+"""Sums by class, and means over recordings, since several samples may be slices of one recording."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from harness import View
+
+    Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
 
 
 class ByClass:
@@ -19,44 +20,59 @@ class ByClass:
 
     def __init__(self, classes: int) -> None:
         self._classes = classes
-        self._seen: list[npt.NDArray[np.int64]] = [np.zeros((0, 2), dtype=np.int64)]
+        self._seen: list[Ints] = []
 
     def add(self, view: View) -> None:
         """Take in the recordings of a batch."""
-        self._seen.append(view.once("harness_metrics.recordings", lambda: _labelled(view)))
+        self._seen.append(view.once("harness_metrics.recordings", lambda: _labelled(view, self._classes)))
 
     def merge(self, other: ByClass) -> None:
         """Take over what another has seen."""
         self._seen += other._seen
 
-    @property
     def counts(self) -> list[int]:
         """How many recordings each class has."""
-        labels, recordings = np.concatenate(self._seen).T
-        # One number a pair: sorting pairs is slow.
-        each = np.unique(labels + self._classes * recordings) % self._classes
-        return np.bincount(each, minlength=self._classes).tolist()
-
-    @property
-    def count(self) -> int:
-        """How many recordings there are."""
-        return sum(self.counts)
-
-    def means(self, totals: Sequence[float]) -> list[float | None]:
-        """A total of each class as its mean over the class's recordings; None for a class without any."""
-        return [total / count if count else None for total, count in zip(totals, self.counts, strict=True)]
+        each = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *self._seen])) % self._classes
+        found: list[int] = np.bincount(each, minlength=self._classes).tolist()
+        return found
 
 
-def _labelled(view: View) -> npt.NDArray[np.int64]:
-    return torch.stack([view.labels.cpu(), view.recordings.cpu()], 1).numpy()
+def means(totals: Sequence[float], counts: Sequence[int]) -> list[float | None]:
+    """A total of each class over its count; None for a class without any."""
+    return [total / count if count else None for total, count in zip(totals, counts, strict=True)]
 
 
-def steps_of(view: View) -> torch.Tensor:
-    """Real time steps of every sample of a batch, (B,) int64 on the CPU."""
+def _labelled(view: View, classes: int) -> Ints:
+    # One number a pair of recording and label: sorting pairs is slow.
+    found: Ints = labels_of(view) + classes * view.recordings.cpu().numpy()
+    return found
+
+
+def labels_of(view: View) -> Ints:
+    """Labels of a batch, (B,)."""
+    return view.once("harness_metrics.labels", lambda: view.labels.cpu().numpy())
+
+
+def by_label(view: View, values: Floats, classes: int) -> Floats:
+    """Sums of whole ``values`` (B, K) over the samples of each class, (C, K)."""
+    one_hot = view.once("harness_metrics.one-hot", lambda: _one_hot(labels_of(view), classes))
+    return one_hot @ values
+
+
+def _one_hot(labels: Ints, classes: int) -> Floats:
+    return (np.arange(classes)[:, None] == labels).astype(np.float64)
+
+
+def steps_of(view: View) -> Floats:
+    """Real time steps of every sample of a batch, (B,)."""
+    return view.once("harness_metrics.steps", lambda: _steps(view))
+
+
+def _steps(view: View) -> Floats:
     batch, time = view.outputs.shape[:2]
-    return torch.full((batch,), time) if view.mask is None else view.mask.sum(1).cpu()
+    return np.full(batch, float(time)) if view.mask is None else view.mask.sum(1).cpu().numpy().astype(np.float64)
 
 
 def steps_in(view: View) -> int:
     """Real time steps of a batch, all samples together."""
-    return view.once("harness_metrics.steps", lambda: int(steps_of(view).sum()))
+    return int(steps_of(view).sum())

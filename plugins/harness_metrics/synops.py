@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from torch import nn
 
 from harness import Context, MetricValue, View
 
 from .operations import Operations
-from .sums import ByClass, steps_in
+from .sums import ByClass, by_label, means, steps_in
 
 if TYPE_CHECKING:
+    from harness.tally import Sums
+
     from .operations import LayerOperations
 
 _UNIT = "operations/recording"
@@ -36,13 +39,12 @@ class SynOps:
         self.recordings.add(view)
         steps = steps_in(view)
         self.steps += steps
-        labels = view.labels.cpu()
         for name, layer in counted.items():
-            self.layers.setdefault(name, _Layer(layer.reads_input)).add(layer, labels, self.classes)
+            self.layers.setdefault(name, _Layer(layer.reads_input)).add(layer, view, self.classes)
             self.biases += layer.bias * steps
         for layer in view.layers.values():
             if layer.spiking:
-                self.updates += layer.output[0, 0].numel() * steps if layer.output.dim() > 2 else 0
+                self.updates += math.prod(layer.output_shape[2:]) * steps
 
     def merge(self, other: SynOps) -> None:
         self.recordings.merge(other.recordings)
@@ -53,7 +55,8 @@ class SynOps:
             self.layers.setdefault(name, _Layer(layer.reads_input)).merge(layer)
 
     def result(self) -> Mapping[str, MetricValue]:
-        count = self.recordings.count
+        counts = self.recordings.counts()
+        count = sum(counts)
         if not count:
             return {"synops": _value(None, "SynOps", role="cost", reason="no recordings")}
         layers = {name: layer.total for name, layer in self.layers.items()}
@@ -63,12 +66,11 @@ class SynOps:
         fed_back = sum(value for name, value in layers.items() if name in self.recurrent)
         seconds = self.steps * self.dt_ms / 1000
         tables = [layer.events for layer in self.layers.values() if layer.events is not None]
-        by_class = [sum(float(table[label].sum()) for table in tables) for label in range(self.classes)]
-        by_step = torch.stack([table.sum(0) for table in tables]).sum(0) if tables else torch.zeros(0)
+        together = sum(tables) if tables else np.zeros((self.classes, 0))
         arrays = {
             "layers": _each(layers, count),
-            "per_class": self.recordings.means(by_class),
-            "per_step": [value / count for value in by_step.tolist()],
+            "per_class": means(together.sum(1).tolist(), counts),
+            "per_step": (together.sum(0) / count).tolist(),
         }
         apart = {"layers": _each({name: layers[name] - multiplied[name] for name in layers}, count)}
         return {
@@ -96,7 +98,7 @@ class _Layer:
 
     def __init__(self, reads_input: bool) -> None:
         self.reads_input = reads_input
-        self.events: torch.Tensor | None = None
+        self.events: Sums | None = None
         self.active = self.multiplied = 0.0
 
     @property
@@ -104,12 +106,10 @@ class _Layer:
         """Operations of events."""
         return 0.0 if self.events is None else float(self.events.sum())
 
-    def add(self, counted: LayerOperations, labels: torch.Tensor, classes: int) -> None:
+    def add(self, counted: LayerOperations, view: View, classes: int) -> None:
         """Take in one batch."""
-        events = counted.events
-        if self.events is None:
-            self.events = events.new_zeros(classes, events.shape[1])
-        self.events.index_add_(0, labels, events)
+        events = by_label(view, counted.events, classes)
+        self.events = events if self.events is None else self.events + events
         self.active += float(counted.active.sum())
         self.multiplied += 0.0 if counted.multiplied is None else float(counted.multiplied.sum())
 

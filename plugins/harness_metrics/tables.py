@@ -77,7 +77,7 @@ def energy_metric(table: EnergyTable) -> Metric:
         summary=f"energy by a table, {table.title}: {table.accumulate:g} pJ an accumulate, counted operations only",
         observer="harness_metrics.energy:Energy",
         parameters=(*fixed, *memory),
-        needs=frozenset({"layers", "inputs"}),
+        needs=frozenset({"spikes", "inputs"}),
         on=False,
         citation=table.source,
     )

@@ -172,7 +172,7 @@ def test_neither_batches_nor_order_nor_merged_halves_change_a_digit(data):
     def observed(indices, size):
         observer = SynOps()
         observer.start(model, told)
-        run_batches(model, frames, indices, batch_size=size, needs=frozenset({"layers", "inputs"}), see=observer.batch)
+        run_batches(model, frames, indices, batch_size=size, needs=frozenset({"spikes", "inputs"}), see=observer.batch)
         return observer
 
     def figures(observer):
