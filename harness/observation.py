@@ -216,7 +216,7 @@ class View:
         return self.outputs.sum(1) if self.mask is None else (self.outputs * self.mask[:, :, None]).sum(1)
 
     def tally(self, seen: Kept | torch.Tensor) -> Tally:
-        """The events in ``seen``, counted once for all metrics: ``layer.sent``, ``layer.received``, or any tensor (B, T, ...).
+        """The events in ``layer.sent`` or ``layer.received``, counted once for all metrics; or in a tensor (B, T, ...).
 
         One layer's output is the next one's input: both are one tally.
         """

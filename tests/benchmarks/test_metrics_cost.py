@@ -57,6 +57,7 @@ def test_evaluation_with_all_metrics(duel, benchmark, backend, neuron):
 
     sides = {
         "bare evaluation": bare,
+        "evaluation without metrics": lambda: evaluate(model, given, batch_size=128).accuracy,
         "metrics on by default": lambda: measured(on=True),
         "and every table of energies": lambda: measured(on=False),
     }

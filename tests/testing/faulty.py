@@ -143,6 +143,45 @@ class Mean:
         return {"mean": MetricValue(value=value, unit="", direction="none", kind="seeded", title="mean")}
 
 
+class Potential:
+    """Sound: the mean potential after a step of every spiking layer, over real steps. Needs what is inside of neurons."""
+
+    def start(self, model, context):
+        self.total = self.count = 0.0
+
+    def batch(self, view):
+        for layer in view.layers.values():
+            if layer.spiking:
+                inside = layer.states["v_mem"].double().flatten(2)
+                inside = inside if view.mask is None else inside * view.mask[:, :, None]
+                self.total += float(inside.sum())
+                steps = inside.shape[0] * inside.shape[1] if view.mask is None else float(view.mask.sum())
+                self.count += steps * inside.shape[2]
+
+    def merge(self, other):
+        self.total += other.total
+        self.count += other.count
+
+    def result(self):
+        value = self.total / self.count if self.count else None
+        title, reason = "mean potential", "" if self.count else "no steps"
+        return {
+            "potential": MetricValue(
+                value=value, reason=reason, unit="threshold", direction="none", kind="seeded", title=title
+            )
+        }
+
+
+class Greedy(Potential):
+    """Asks for spikes alone and reads what was not kept."""
+
+    def batch(self, view):
+        for layer in view.layers.values():
+            if layer.spiking:
+                self.total += float(layer.input.sum())
+                self.count += 1
+
+
 @hookimpl
 def register_backends(register):
     for name in ("exact", *FAULTS):
@@ -162,3 +201,5 @@ def register_backends(register):
 @hookimpl
 def register_metrics(register):
     register(Metric(name="batch-mean", summary="mean of batch means", observer="faulty:Mean", on=False))
+    register(Metric(name="potential", summary="s", observer="faulty:Potential", needs=frozenset({"states"}), on=False))
+    register(Metric(name="greedy", summary="s", observer="faulty:Greedy", needs=frozenset({"spikes"}), on=False))

@@ -55,6 +55,15 @@ def test_a_fault_is_found(registry, name, check):
     assert any(note.startswith("on ") for note in raised.value.__notes__)
 
 
+def test_a_metric_that_needs_states_is_shown_them(registry):
+    assert failures(registry, MetricSuite, "potential", 10) == {}
+
+
+def test_a_metric_that_reads_what_it_did_not_ask_for_is_found(registry):
+    found = failures(registry, MetricSuite, "greedy", 5)
+    assert "a metric that needs 'layers' sees it" in found["test_figures_say_what_they_are"].detail
+
+
 def test_a_metric_that_depends_on_batches_is_found(registry):
     found = failures(registry, MetricSuite, "batch-mean", 10)
     assert "test_batches_of_any_size_and_order_give_the_same_figures" in found
