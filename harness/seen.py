@@ -93,7 +93,10 @@ class Seen:
             if place in self._held:
                 return _reshaped(self._held[place][1], x.shape)
             if self._recent is not None and self._recent[0] == place:
-                return _reshaped(self._recent[2], x.shape)
+                found = self._recent[2]
+                # Let go of at once: another layer that is given it counts it anew.
+                self._recent = None
+                return _reshaped(found, x.shape)
         whole = self._unflattened(x)
         steps = whole.shape[:2] == (self._batch, self._time)
         tally = Tally(whole, self._mask) if steps else None
