@@ -74,7 +74,7 @@ class SynOps:
         }
         apart = {"layers": _each({name: layers[name] - multiplied[name] for name in layers}, count)}
         return {
-            "synops": _value(total / count, "SynOps", role="cost", arrays=arrays),
+            "synops": _value(total / count, "SynOps", role="cost", arrays=arrays, note=_told(multiplied, total)),
             "synops_active": _value(
                 sum(layer.active for layer in self.layers.values()) / count, "SynOps on non-zero elements"
             ),
@@ -121,6 +121,15 @@ class _Layer:
         self.multiplied += other.multiplied
 
 
+def _told(multiplied: Mapping[str, float], total: float) -> str:
+    """What a reader must know who expects spikes everywhere."""
+    real = [name for name, value in multiplied.items() if value]
+    if not real:
+        return ""
+    share = sum(multiplied.values()) / total
+    return f"{share:.1%} are multiply-accumulates: values that are not whole are given to {', '.join(real)}"
+
+
 def _each(totals: Mapping[str, float], count: int) -> dict[str, float]:
     return {name: value / count for name, value in totals.items()}
 
@@ -132,11 +141,13 @@ def _value(
     role: str = "detail",
     unit: str = _UNIT,
     reason: str = "",
+    note: str = "",
     arrays: Mapping[str, Any] | None = None,
 ) -> MetricValue:
     return MetricValue(
         value=value,
         reason=reason if value is None else "",
+        note=note,
         unit=unit,
         direction="lower",
         kind="seeded",

@@ -445,6 +445,19 @@ class Rounded(nn.Module):
         return torch.round(3 * x)
 
 
+def test_real_values_are_told_under_the_table():
+    """Such as averages that no module made, and which therefore look like any real values."""
+    net = Around(
+        lambda net, x: net.last(nn.functional.avg_pool1d(net.first(x), 2)),
+        first=SpikingLayer(nn.Identity(), None),
+        last=ones(nn.Linear(2, 3)),
+    )
+    # The averages are 0.5, one real value on 3 weights, and 2, two events on 3.
+    note = measure("synops", net, [[[1, 0, 2, 2]]])["synops"].note
+    assert note == "33.3% are multiply-accumulates: values that are not whole are given to last"
+    assert measure("synops", ones(nn.Linear(2, 3)), [[[1, 0]]])["synops"].note == ""
+
+
 def test_a_transposed_convolution_may_choose_its_size_at_every_call():
     made = ones(nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1, bias=False))
     net = Around(
