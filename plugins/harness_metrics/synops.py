@@ -74,7 +74,7 @@ class SynOps:
         }
         apart = {"layers": _each({name: layers[name] - multiplied[name] for name in layers}, count)}
         return {
-            "synops": _value(total / count, "SynOps", role="cost", arrays=arrays, note=_told(multiplied, total)),
+            "synops": _value(total / count, "SynOps", role="cost", arrays=arrays, note=_told(multiplied)),
             "synops_active": _value(
                 sum(layer.active for layer in self.layers.values()) / count, "SynOps on non-zero elements"
             ),
@@ -121,13 +121,10 @@ class _Layer:
         self.multiplied += other.multiplied
 
 
-def _told(multiplied: Mapping[str, float], total: float) -> str:
+def _told(multiplied: Mapping[str, float]) -> str:
     """What a reader must know who expects spikes everywhere."""
     real = [name for name, value in multiplied.items() if value]
-    if not real:
-        return ""
-    share = sum(multiplied.values()) / total
-    return f"{share:.1%} are multiply-accumulates: values that are not whole are given to {', '.join(real)}"
+    return f"holds multiply-accumulates: {', '.join(real)} receives values that are not whole" if real else ""
 
 
 def _each(totals: Mapping[str, float], count: int) -> dict[str, float]:

@@ -453,8 +453,9 @@ def test_real_values_are_told_under_the_table():
         last=ones(nn.Linear(2, 3)),
     )
     # The averages are 0.5, one real value on 3 weights, and 2, two events on 3.
-    note = measure("synops", net, [[[1, 0, 2, 2]]])["synops"].note
-    assert note == "33.3% are multiply-accumulates: values that are not whole are given to last"
+    found = measure("synops", net, [[[1, 0, 2, 2]]])
+    assert (found["multiply_accumulates"].value, found["accumulates"].value) == (3, 6)
+    assert found["synops"].note == "holds multiply-accumulates: last receives values that are not whole"
     assert measure("synops", ones(nn.Linear(2, 3)), [[[1, 0]]])["synops"].note == ""
 
 
