@@ -60,11 +60,11 @@ class Histogram:
 class MetricValue:
     """One figure of a metric.
 
-    ``value`` is None where there is none, and ``reason`` then says why. ``kind``: exact (a count of parameters), seeded
-    (decided by the trial's seed) or noisy (a time). ``role``: quality and cost become columns of the table and axes of the
-    plots, details stay in the record. ``note`` is printed under a table that shows the figure: what it is made of, what it
-    leaves out. ``arrays`` holds optional lists by name: per layer, per class, per time step. ``curves`` and ``histograms`` are
-    drawn. ``stored`` holds large numpy arrays by name, which lie in the npz beside the record.
+    ``value`` is None where there is none, and ``reason`` then says why; beside a value it is dropped. ``kind``: exact (a count
+    of parameters), seeded (decided by the trial's seed) or noisy (a time). ``role``: quality and cost become columns of the
+    table and axes of the plots, details stay in the record. ``note`` is printed under a table that shows the figure: what it is
+    made of, what it leaves out. ``arrays`` holds optional lists by name: per layer, per class, per time step. ``curves`` and
+    ``histograms`` are drawn. ``stored`` holds large numpy arrays by name, which lie in the npz beside the record.
     """
 
     value: float | int | None
@@ -80,6 +80,10 @@ class MetricValue:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     histograms: Mapping[str, Histogram] = field(default_factory=dict)
     stored: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.value is not None:
+            object.__setattr__(self, "reason", "")
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, without what is ``stored`` elsewhere."""

@@ -37,7 +37,7 @@ class Accuracy:
         return {
             "accuracy": MetricValue(
                 value=right / total if total else None,
-                reason="" if total else "no samples",
+                reason="no samples",
                 unit="fraction",
                 direction="higher",
                 kind="seeded",

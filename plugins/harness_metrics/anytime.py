@@ -72,7 +72,7 @@ def _value(
 ) -> MetricValue:
     return MetricValue(
         value=value,
-        reason=reason if value is None else "",
+        reason=reason,
         unit=unit,
         direction="higher" if direction == "higher" else "lower",
         kind="seeded",

@@ -115,7 +115,7 @@ class Decision:
     ) -> MetricValue:
         return MetricValue(
             value=value,
-            reason=(reason or "no samples") if value is None else "",
+            reason=reason or "no samples",
             unit=unit,
             direction="higher" if direction == "higher" else "none" if direction == "none" else "lower",
             kind="seeded",

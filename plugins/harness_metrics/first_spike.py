@@ -67,7 +67,7 @@ def _value(
 ) -> MetricValue:
     return MetricValue(
         value=value,
-        reason=reason if value is None else "",
+        reason=reason,
         unit=unit,
         direction="lower",
         kind="seeded",

@@ -68,7 +68,7 @@ def _count(
 ) -> MetricValue:
     return MetricValue(
         value=value,
-        reason=reason if value is None else "",
+        reason=reason,
         unit=unit,
         direction="lower",
         kind=kind,

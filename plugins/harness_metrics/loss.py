@@ -35,7 +35,7 @@ class Loss:
         return {
             "loss": MetricValue(
                 value=self.total / self.samples if self.samples else None,
-                reason="" if self.samples else "no samples",
+                reason="no samples",
                 unit="nat",
                 direction="lower",
                 kind="seeded",

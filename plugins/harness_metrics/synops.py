@@ -143,7 +143,7 @@ def _value(
 ) -> MetricValue:
     return MetricValue(
         value=value,
-        reason=reason if value is None else "",
+        reason=reason,
         note=note,
         unit=unit,
         direction="lower",

@@ -41,7 +41,7 @@ class WallClock:
         median = values["batch_wall_clock_p50"].value
         values["throughput"] = MetricValue(
             value=self.batch_size / median * 1000 if median else None,
-            reason="" if median else "not timed",
+            reason="not timed",
             unit="recordings/s",
             direction="higher",
             kind="noisy",
@@ -57,7 +57,7 @@ def _percentile(seconds: list[float], share: int, title: str, *, cost: bool = Fa
     reason = f"{len(seconds)} passes were timed; p{share} needs {_FEWEST[share]}" if seconds else "not timed"
     return MetricValue(
         value=None if quantile is None else float(quantile),
-        reason="" if known else reason,
+        reason=reason,
         unit="ms",
         direction="lower",
         kind="noisy",
