@@ -96,7 +96,7 @@ class MetricValue:
 class Kept:
     """A tensor that was seen, (B, T, ...): itself, a byte an element, or its shape alone; and the events in it.
 
-    ``origin`` is the same object for all that was kept of one tensor, None where that is not known.
+    ``origin`` is equal for all that was kept of one tensor alone, None where that is not known.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class LayerView:
     def fed_by(self, other: LayerView, *, by_value: bool = False) -> bool:
         """Whether this layer was given what ``other`` put out, in whatever shape; ``by_value``: or a copy of it."""
         mine, theirs = self.received, other.sent
-        if mine.origin is not None and mine.origin is theirs.origin:
+        if mine.origin is not None and mine.origin == theirs.origin:
             return True
         by_value |= mine.origin is None or theirs.origin is None
         if not (by_value and mine.known and theirs.known) or math.prod(mine.shape) != math.prod(theirs.shape):

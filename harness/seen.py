@@ -191,7 +191,8 @@ def _stacked(calls: list[_Call]) -> LayerView:
 def _joined(parts: list[Kept], spiking: bool) -> Kept:
     if all(part.known for part in parts):
         joined = (torch.cat if spiking else torch.stack)([part.tensor for part in parts], 1)
-        return Kept(joined.shape, joined)
+        origins = tuple(part.origin for part in parts)
+        return Kept(joined.shape, joined, None, None if None in origins else origins)
     shape = parts[0].shape
     return Kept((shape[0], len(parts), *shape[2 if spiking else 1 :]))
 

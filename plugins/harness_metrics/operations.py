@@ -65,11 +65,14 @@ class Operations:
         missing = sorted(set(self._dimensions) - set(calls))
         if missing:
             raise ValueError(f"weight layers {missing} were not seen in the forward pass")
-        pooled = Pooled([(name, layer) for name in calls if name in self._pools for layer in calls[name]])
+        pooled = Pooled()
         found: dict[str, LayerOperations] = {}
-        # In order of execution, so that the first layer comes first whatever the order of the module tree.
+        # In order of execution: no layer was given what a later pool put out, however alike the values are.
         for name, layers in calls.items():
-            if name in self._dimensions:
+            if name in self._pools:
+                for layer in layers:
+                    pooled.add(name, layer)
+            elif name in self._dimensions:
                 found[name] = _together([self._call(name, layer, view, pooled) for layer in layers])
         taking = [layer for name, layers in calls.items() if name not in self._folded for layer in layers]
         pooled.refuse_guesses(taking)

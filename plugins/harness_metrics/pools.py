@@ -97,23 +97,22 @@ class _Pool:
 class Pooled:
     """The pools of one batch, and which layers were given what they put out."""
 
-    def __init__(self, pools: Sequence[tuple[str, LayerView]]) -> None:
+    def __init__(self) -> None:
         self._pools: list[_Pool] = []
         self._guessed: list[str] = []
-        for name, layer in pools:
-            found = divisors(layer.module, layer.input_shape, layer.output_shape)
-            if found is None:
-                continue
-            reads_input, before = layer.reads_input, self._feeding(layer)
-            if before is not None:
-                reads_input = before.reads_input
-                if bool((before.divided_by != before.divided_by.flatten()[0]).any()):
-                    raise NotUnderstood(
-                        f"{before.name} averages over windows of unequal size and feeds the pool {name}"
-                    )
-                found = found * before.divided_by.flatten()[0]
-            averages = bool((found != 1).any())
-            self._pools.append(_Pool(name, layer, found, reads_input, averages))
+
+    def add(self, name: str, layer: LayerView) -> None:
+        """Take in a pool; raises :class:`NotUnderstood` for averages of averages that cannot be undone."""
+        found = divisors(layer.module, layer.input_shape, layer.output_shape)
+        if found is None:
+            return
+        reads_input, before = layer.reads_input, self._feeding(layer)
+        if before is not None:
+            reads_input = before.reads_input
+            if bool((before.divided_by != before.divided_by.flatten()[0]).any()):
+                raise NotUnderstood(f"{before.name} averages over windows of unequal size and feeds the pool {name}")
+            found = found * before.divided_by.flatten()[0]
+        self._pools.append(_Pool(name, layer, found, reads_input, bool((found != 1).any())))
 
     def _feeding(self, layer: LayerView) -> _Pool | None:
         return next((pool for pool in self._pools if layer.fed_by(pool.layer)), None)

@@ -445,6 +445,18 @@ class Rounded(nn.Module):
         return torch.round(3 * x)
 
 
+@pytest.mark.parametrize("stepwise", [False, True])
+def test_values_that_are_alike_by_chance_are_not_taken_for_one_another(stepwise):
+    """Everything passes its one event on: the input, the first spikes and both pools hold the same."""
+    before = Net(
+        nn.MaxPool2d(1), ones(nn.Conv2d(1, 1, 1)), passing(), nn.MaxPool2d(1), nn.Flatten(), ones(nn.Linear(1, 3))
+    )
+    before.stepwise = stepwise
+    nn.init.zeros_(before.net[1].bias)
+    found = measure("synops", before, [[[[[1]]], [[[0]]]]])
+    assert (found["synops_input"].value, found["synops_hidden"].value) == (1, 3)
+
+
 def test_real_values_are_told_under_the_table():
     """Such as averages that no module made, and which therefore look like any real values."""
     net = Around(
