@@ -69,11 +69,6 @@ def _slice_or(indices: npt.NDArray[np.int64]) -> Any:
     return indices
 
 
-def readout(outputs: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Output spikes (B, T, C) summed over real steps: (B, C)."""
-    return outputs.sum(1) if mask is None else (outputs * mask[:, :, None]).sum(1)
-
-
 def evaluate(
     model: nn.Module,
     frames: Frames,

@@ -183,6 +183,11 @@ class LayerView:
         return bool((mine.tensor.reshape(-1) == theirs.tensor.reshape(-1)).all())
 
 
+def readout(outputs: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Output spikes (B, T, C) summed over real steps: (B, C)."""
+    return outputs.sum(1) if mask is None else (outputs * mask[:, :, None]).sum(1)
+
+
 @dataclass(frozen=True)
 class View:
     """One batch of an evaluation.
@@ -214,10 +219,7 @@ class View:
     @property
     def counts(self) -> torch.Tensor:
         """The readout (B, C): output spikes summed over real time steps."""
-        return self.once("harness.counts", self._summed)
-
-    def _summed(self) -> torch.Tensor:
-        return self.outputs.sum(1) if self.mask is None else (self.outputs * self.mask[:, :, None]).sum(1)
+        return self.once("harness.counts", lambda: readout(self.outputs, self.mask))
 
     def tally(self, seen: Kept | torch.Tensor) -> Tally:
         """The events in ``layer.sent`` or ``layer.received``, counted once for all metrics; or in a tensor (B, T, ...).

@@ -124,7 +124,7 @@ class Tally:
         self._tensor: torch.Tensor | None = values.detach()
         self._shape = (*values.shape[:2], math.prod(values.shape[2:]))
         self._mask = mask
-        self.narrow: torch.Tensor | None = None
+        self._narrow: torch.Tensor | None = None
 
     @classmethod
     def of_counts(cls, counts: npt.NDArray[Any], mask: torch.Tensor | None = None) -> Tally | None:
@@ -134,7 +134,7 @@ class Tally:
         made = cls(torch.empty(counts.shape, device="meta"), mask)
         sums = [np.zeros(counts.shape[:2], dtype=_F) for _ in range(2)]
         _counts(np.ascontiguousarray(counts).reshape(made._shape), made._steps, *sums)
-        made.__dict__["_at"] = (sums[0].astype(np.float64), sums[1].astype(np.float64), None)
+        made._at = sums[0].astype(np.float64), sums[1].astype(np.float64), None
         return made
 
     def holding(self, values: torch.Tensor) -> Tally:
@@ -145,13 +145,20 @@ class Tally:
     def settle(self) -> bool:
         """Count now, and keep a byte an element in the place of the tensor where that holds every value; False where not.
 
-        Whole values from 0 to 255 in single precision on the CPU can be kept so, as ``narrow``.
+        Whole values from 0 to 255 in single precision on the CPU can be kept so.
         """
-        tensor = self._tensor
-        if tensor is None:
-            return True
-        if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or 255 * max(self._shape[1:]) >= _EXACT:
+        found = self._in_one_pass()
+        if found is None:
             return False
+        self._sums, self._narrow = found
+        self._tensor = None
+        return True
+
+    def _in_one_pass(self) -> tuple[dict[str, Sums | None], torch.Tensor] | None:
+        """The sums and a byte an element by a compiled pass; None where that does not hold every value."""
+        tensor = self.values
+        if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or 255 * max(self._shape[1:]) >= _EXACT:
+            return None
         x = tensor.reshape(self._shape).contiguous().numpy()
         narrow = np.empty(self._shape, dtype=np.uint8)
         events, events_at = np.zeros((self._shape[0], self._shape[2]), dtype=_F), np.zeros(self._shape[:2], dtype=_F)
@@ -160,11 +167,10 @@ class Tally:
             sums = [np.zeros_like(part) for part in sums]
             arguments = (x, self._steps, *sums, narrow)
             if not _wholes(*arguments):
-                return False
+                return None
         names = ("events", "active", "events_at", "active_at")
-        self.__dict__["_sums"] = {**dict(zip(names, sums, strict=True)), "real": None, "real_at": None}
-        self.narrow, self._tensor = torch.from_numpy(narrow).reshape(tensor.shape), None
-        return True
+        named: dict[str, Sums | None] = dict(zip(names, sums, strict=True))
+        return {**named, "real": None, "real_at": None}, torch.from_numpy(narrow).reshape(tensor.shape)
 
     @cached_property
     def _steps(self) -> npt.NDArray[np.bool_]:
@@ -176,17 +182,16 @@ class Tally:
     def values(self) -> torch.Tensor:
         """The tensor that was counted."""
         if self._tensor is None:
-            assert self.narrow is not None
-            self._tensor = self.narrow.float()
+            assert self._narrow is not None
+            self._tensor = self._narrow.float()
         return self._tensor
 
     @cached_property
     def _sums(self) -> dict[str, Sums | None]:
         """By name."""
-        tensor = self._tensor
-        if self.settle():  # which has left them here
-            self._tensor, self.narrow = tensor, None
-            return dict(self.__dict__["_sums"])
+        found_at_once = self._in_one_pass()
+        if found_at_once is not None:
+            return found_at_once[0]
         events, active, broken = self._split()
         found = {"events": events, "active": active, "real": broken if broken.any() else None}
         sums: dict[str, Sums | None] = {}

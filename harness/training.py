@@ -14,7 +14,8 @@ from torch import nn
 from .augmentation import shifted
 from .components import Choice
 from .errors import ExitCode, HandledError
-from .evaluation import evaluate, readout
+from .evaluation import evaluate
+from .observation import readout
 from .specification import seed_for
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from harness import Context, Curve, MetricValue, View
+from harness.observation import Direction
 
 from .readout import readout_of
 
@@ -66,7 +67,7 @@ def _value(
     value: float | None,
     unit: str,
     title: str,
-    direction: str,
+    direction: Direction,
     reason: str = "",
     curves: Mapping[str, Curve] | None = None,
 ) -> MetricValue:
@@ -74,7 +75,7 @@ def _value(
         value=value,
         reason=reason,
         unit=unit,
-        direction="higher" if direction == "higher" else "lower",
+        direction=direction,
         kind="seeded",
         title=title,
         curves=curves or {},

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from torch import nn
 
 from harness import Context, Curve, MetricValue, View
+from harness.observation import Direction
 
 from .operations import Operations
 from .readout import MARGINS, readout_of
@@ -109,7 +110,7 @@ class Decision:
         value: float | None,
         unit: str,
         title: str,
-        direction: str = "lower",
+        direction: Direction = "lower",
         reason: str = "",
         curves: Mapping[str, Curve] | None = None,
     ) -> MetricValue:
@@ -117,7 +118,7 @@ class Decision:
             value=value,
             reason=reason or "no samples",
             unit=unit,
-            direction="higher" if direction == "higher" else "none" if direction == "none" else "lower",
+            direction=direction,
             kind="seeded",
             title=title,
             curves=(curves or {}) if self.samples else {},

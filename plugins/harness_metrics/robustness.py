@@ -18,7 +18,7 @@ from .perturbations import Perturbation, channel_loss, drop, jitter, shift, spur
 from .synops import SynOps
 
 if TYPE_CHECKING:
-    from harness.observation import Recordings
+    from harness.observation import Recordings, Role
 
 _NAME = "robustness"
 # Recordings read in one go, and events after which no more are read: long recordings are evaluated in smaller parts.
@@ -260,7 +260,7 @@ def _value(
     value: float | None,
     title: str,
     *,
-    role: str = "detail",
+    role: Role = "detail",
     reason: str = "",
     note: str = "",
     curves: Mapping[str, Curve] | None = None,
@@ -273,6 +273,6 @@ def _value(
         direction="higher",
         kind="seeded",
         title=title,
-        role="quality" if role == "quality" else "detail",
+        role=role,
         curves=curves or {},
     )

@@ -15,6 +15,7 @@ from .operations import Operations
 from .sums import ByClass, by_label, means, steps_in
 
 if TYPE_CHECKING:
+    from harness.observation import Role
     from harness.tally import Sums
 
     from .operations import LayerOperations
@@ -135,7 +136,7 @@ def _value(
     value: float | None,
     title: str,
     *,
-    role: str = "detail",
+    role: Role = "detail",
     unit: str = _UNIT,
     reason: str = "",
     note: str = "",
@@ -149,6 +150,6 @@ def _value(
         direction="lower",
         kind="seeded",
         title=title,
-        role="cost" if role == "cost" else "detail",
+        role=role,
         arrays=arrays or {},
     )

@@ -11,9 +11,10 @@ from torch import nn
 import harness
 from harness import Registry
 from harness.components import load_reference
-from harness.evaluation import batch_of, readout
+from harness.evaluation import batch_of
 from harness.initialisation import initialise
 from harness.model import build, spiking_layers
+from harness.observation import readout
 from harness.seen import layers_seen
 from harness.testing.rules import spikes_differ
 
