@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError, nearest
+from .gate import Gate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +33,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not TOML: {error}") from None
     known = {"plugins", "seeds", "recipe", "epochs", "limit", "report_inflation", "device", "threads", "jobs"}
+    known |= {"set", "sweep", "gate"}
     for key in data:
-        if key not in known | {"set", "sweep"}:
-            raise UsageError(f"{path}: unknown key {key!r}{nearest(key, known | {'set', 'sweep'})}")
+        if key not in known:
+            raise UsageError(f"{path}: unknown key {key!r}{nearest(key, known)}")
+    gate = Gate.from_data(data.pop("gate", {}), str(path))
     settings: dict[str, list[object]] = {}
     for table in ("set", "sweep"):
         for name, value in _flat(path, table, data.pop(table, {})):
@@ -57,7 +60,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     for key, value in data.items():
         if not isinstance(value, wants[key]) or (isinstance(value, bool) and bool not in wants[key]):
             raise UsageError(f"{path}: {key} = {value!r} is not {' or '.join(kind.__name__ for kind in wants[key])}")
-    return {**data, "settings": settings}
+    return {**data, "settings": settings, "gate": gate}
 
 
 def _flat(path: Path, table: str, data: object) -> Iterable[tuple[str, Any]]:

@@ -58,7 +58,7 @@ def run(
         limit=limit if limit is not None else given.get("limit"),
         report_inflation=report_inflation or given.get("report_inflation", False),
     )
-    chosen: dict[str, Any] = {name: given[name] for name in ("device", "threads", "jobs") if name in given}
+    chosen: dict[str, Any] = {name: given[name] for name in ("device", "threads", "jobs", "gate") if name in given}
     wanted = Options(**{**chosen, **options})
     registry = Registry.discover(files=[Path(name) for name in plugin_files])
     config = {"block": [], "only": None, "files": [str(Path(name).absolute()) for name in plugin_files]}

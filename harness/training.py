@@ -126,13 +126,10 @@ class _Batches:
 
 def _epochs(model: nn.Module, batches: _Batches, train: Indices, recipe: Choice, seed: int, epochs: int) -> Any:
     """Train epoch by epoch; yields (epoch from 1, running scores)."""
-    optimiser = _optimiser(model, recipe)
     order = torch.Generator().manual_seed(seed_for(seed, "order"))
     chosen = torch.from_numpy(np.asarray(train))
     size = recipe["batch_size"]
-    schedule = None
-    if recipe["schedule"] == "cosine":
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * -(-len(chosen) // size))
+    step = Step(model, recipe, epochs * -(-len(chosen) // size))
     for epoch in range(1, epochs + 1):
         model.train()
         losses = torch.zeros((), dtype=torch.float64, device=batches.device)
@@ -142,19 +139,41 @@ def _epochs(model: nn.Module, batches: _Batches, train: Indices, recipe: Choice,
             inputs, labels, mask = batches(shuffled[begin : begin + size])
             if recipe["shift"] or recipe["shift_steps"]:
                 inputs = shifted(inputs, recipe["shift"], recipe["shift_steps"], order)
-            optimiser.zero_grad(set_to_none=True)
-            counts = readout(model(inputs), mask)
-            loss = nn.functional.cross_entropy(counts / recipe["temperature"], labels)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            optimiser.step()
-            if schedule is not None:
-                schedule.step()
+            loss, counts = step(inputs, labels, mask)
             losses += loss.detach() * len(labels)
             right += (counts.detach().argmax(1) == labels).sum()
         mean = float(losses) / len(chosen)
         if not np.isfinite(mean):
             raise TrainingError(f"the loss is not finite in epoch {epoch}; try a smaller -o recipe.learning_rate")
         yield epoch, {"train_loss": mean, "train_accuracy": float(right) / len(chosen)}
+
+
+class Step:
+    """One step of training on one batch: forward, loss, backward, optimiser, schedule; ``steps`` is how many there will be.
+
+    Raises :class:`TrainingError` for a network without parameters to train.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Choice, steps: int) -> None:
+        self.model = model
+        self.temperature = recipe["temperature"]
+        self.optimiser = _optimiser(model, recipe)
+        self.schedule = None
+        if recipe["schedule"] == "cosine":
+            self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, steps)
+
+    def __call__(
+        self, inputs: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of the batch and its output counts (batch, classes), both from before the step."""
+        self.optimiser.zero_grad(set_to_none=True)
+        counts = readout(self.model(inputs), mask)
+        loss = nn.functional.cross_entropy(counts / self.temperature, labels)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.optimiser.step()
+        if self.schedule is not None:
+            self.schedule.step()
+        return loss, counts
 
 
 def _optimiser(model: nn.Module, recipe: Choice) -> torch.optim.Optimizer:

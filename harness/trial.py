@@ -166,7 +166,7 @@ class _Trial:
 
     def run(self) -> tuple[dict[str, Any], list[str], dict[str, Any]]:
         """Outcome, warning sentences and arrays."""
-        _settle(self.job.threads, self.job.device)
+        settle(self.job.threads, self.job.device)
         from .events.prepare import open_split
         from .events.splits import hold_out
         from .initialisation import initialise
@@ -303,7 +303,7 @@ class _Trial:
         return SplitEvents(dataset, specification.dataset, specification.encoding, Path(self.job.events), split)
 
 
-def _settle(threads: int, device: str) -> None:
+def settle(threads: int, device: str) -> None:
     """Pin threads and make every operation that can be deterministic so."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch

@@ -1,4 +1,4 @@
-"""The smallest run that does everything but time."""
+"""The smallest run that does everything but time and draw."""
 
 UNTIMED = (
     "-o",
@@ -10,4 +10,5 @@ UNTIMED = (
     "--epochs",
     "1",
     "--no-timing",
+    "--no-plots",
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.experiment import parse_seeds, parse_setting, read_toml
+from harness.gate import Gate
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,7 @@ def test_a_file_says_what_the_command_line_says(tmp_path):
         "seeds": 3,
         "epochs": 2,
         "settings": {"lif.threshold": [1.5], "lif.tau_mem": [2, 5]},
+        "gate": Gate(),
     }
 
 

@@ -16,7 +16,7 @@ from harness import Registry, hookspecs
 from harness.cli.main import with_plugin_commands
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("torch", "numpy", "pandas", "scipy", "matplotlib", "sinabs", "tonic", "h5py", "numba")
+HEAVY = ("torch", "numpy", "pandas", "scipy", "matplotlib", "sinabs", "tonic", "h5py", "numba", "ruptures")
 COMMANDS = (
     ["--help"],
     ["--version"],
@@ -26,6 +26,11 @@ COMMANDS = (
     ["run", "--plugins", "shd-synthetic,iaf,lif,alif", "--dry-run"],
     ["run", "--help"],
     ["data", "synthesize", "--help"],
+    ["baseline", "list"],
+    ["check", "--help"],
+    ["noise", "--help"],
+    ["track", "--help"],
+    ["trend", "--help"],
 )
 
 
@@ -44,6 +49,7 @@ def test_light_commands_import_nothing_heavy(arguments):
     "name",
     [
         "harness",
+        "harness.pytest_plugin",
         "harness_shd",
         "harness_synthetic",
         "harness_neurons",

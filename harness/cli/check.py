@@ -1,106 +1,248 @@
-"""``harness check-plugin``: hold components to the conformance kit."""
+"""``harness check``: a run against a baseline, or this code's speed against another environment's."""
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Iterator
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ExitCode, UsageError
-from ..registry import Registered, Registry
+from ..baselines.files import find_baseline, read_baseline
+from ..baselines.form import Baseline, BaselineError
+from ..baselines.reduction import experiment_of, of_run, unfinished
+from ..errors import ExitCode, UsageError, nearest
+from ..experiment import read_toml
+from ..gate import Gate, confidence
+from ..places import results_folder
+from ..store import Run, Store
+from .asked import asked
 
 if TYPE_CHECKING:
-    from ..testing import Outcome
+    from ..baselines.form import Configuration
+    from ..comparison.verdicts import Check
 
-_DESCRIPTOR = "test_the_descriptor_is_sound"
+NOTHING: dict[str, Any] = {
+    "plugins": None,
+    "settings": (),
+    "epochs": None,
+    "seeds": None,
+    "recipe": None,
+    "limit": None,
+    "report_inflation": False,
+}
 
 
-@click.command("check-plugin")
-@click.argument("names", nargs=-1, required=True)
-@click.option("--examples", type=click.IntRange(1), help="Random configurations a check (default: the suite's own).")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of datasets, instead of HARNESS_DATA.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.command(short_help="Check a run against a baseline, or speed against another environment.")
+@click.argument("what", required=False, metavar="[RUN|EXPERIMENT.toml]")
+@click.option("--baseline", metavar="NAME|PATH", help="What to check against.")
+@click.option("--strict", is_flag=True, help="Exit status 6 where anything at all cannot be compared.")
+@click.option("--fail-inconclusive", is_flag=True, help="Exit status 1 where a loss can be neither shown nor excluded.")
+@click.option(
+    "--margin",
+    "margins",
+    multiple=True,
+    metavar="FIGURE=VALUE",
+    help="The loss that is let pass, such as accuracy=0.02 or synops=0.1, over the baseline's own.",
+)
+@click.option("--confidence", "wanted", type=float, metavar="C", help="One-sided, over all rows (default: 0.99).")
+@click.option("--timing", is_flag=True, help="Check speed instead: against --against, in interleaved fresh processes.")
+@click.option("--against", metavar="PYTHON", help="With --timing: the interpreter of the environment to compare with.")
+@click.option("--threshold", type=float, metavar="SHARE", help="With --timing: the slowdown let pass (default: 0.05).")
+@click.option("--rounds", type=int, metavar="N", help="With --timing: interleaved rounds (default: 20).")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Where the table goes as Markdown.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Where the verdicts go as JUnit XML.")
+@click.option("--data", metavar="DIR", help="Folder of datasets (default: HARNESS_DATA).")
+@click.option("--cache", metavar="DIR", help="Folder of encoded frames (default: HARNESS_CACHE).")
+@click.option("--results", metavar="DIR", help="Folder of runs (default: HARNESS_RESULTS or ./results).")
+@click.option("--jobs", type=int, metavar="N", help="Trials at a time, where an experiment is run.")
+@click.option("--force", is_flag=True, help="Run trials again that are finished already.")
+@click.option("--quiet", "-q", is_flag=True, help="Print the table alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_obj
-def check_plugin(
-    obj: dict[str, Any], names: tuple[str, ...], examples: int | None, data: Path | None, as_json: bool
-) -> int:
-    """Check components by NAME against what their kind must hold to; exit status 3 where one fails."""
-    registry: Registry = obj["registry"]
-    entries = [registry.find(name) for name in names]
-    failed, told = 0, []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what a checked component warns of is not a finding
-        for name, entry in zip(names, entries, strict=True):
-            outcomes = list(_watched(_outcomes(registry, name, entry, examples, data), name, quiet=as_json))
-            problem = _nothing_checked(outcomes)
-            failed += problem is not None or any(outcome.status == "failed" for outcome in outcomes)
-            told.append({"name": name, "kind": entry.component.kind, "problem": problem, "checks": outcomes})
-            if not as_json:
-                _table(name, entry, outcomes, problem)
-    if as_json:
-        click.echo(json.dumps(told, indent=1, default=vars))
+def check(obj: dict[str, Any], /, what: str | None, **given: Any) -> int:
+    """Check RUN, or the run of EXPERIMENT.toml, or of the baseline's own experiment, against a baseline.
+
+    \b
+    harness check --baseline main                     # run the baseline's experiment and check it
+    harness check latest --baseline main              # check a run that is finished
+    harness check --timing --against ../before/.venv/bin/python --baseline main
+
+    Exit status: 0 nothing became worse, 1 something did, 6 nothing could be compared.
+    """
+    if given["timing"]:
+        from .check_timing import check_timing
+
+        return check_timing(obj, what, given)
+    for option in ("against", "threshold", "rounds"):
+        if given[option] is not None:
+            raise UsageError(f"--{option} is for speed: give --timing too")
+    if given["baseline"] is None:
+        raise UsageError(
+            "nothing to check against: give --baseline NAME, such as one that 'harness baseline list' lists"
+        )
+    if what == "":
+        raise UsageError("the run to check is an empty word: name one, such as latest, or leave it out")
+    results = results_folder(given["results"])
+    old = read_baseline(find_baseline(given["baseline"], results))
+    from_file = read_toml(Path(what)) if what is not None and what.endswith(".toml") else None
+    gate = gate_of(old, from_file, given)
+    if what is not None and from_file is None:
+        run = Store(results).open(what)
+        left = unfinished(run)
+        if left:
+            raise BaselineError(f"{run.id} {left}: it is not whole, so it is not checked")
     else:
-        click.echo(f"{len(names) - failed} of {len(names)} components conform")
-    return ExitCode.FAILED if failed else ExitCode.OK
+        run, code = _run(obj, old, from_file, given)
+        if code is ExitCode.INTERRUPTED:
+            click.echo(f"error: interrupted: {run.id} is not whole, so it is not checked", err=True)
+            return code
+    from ..comparison.regression import check as compared
+
+    new = of_run(run, gate)
+    _refuse_idle_limits(gate, [*old.configurations, *new.configurations])
+    found = compared(old, new, gate)
+    return conclude(found, given, run.path / "check")
 
 
-def _outcomes(
-    registry: Registry, name: str, entry: Registered, examples: int | None, data: Path | None
-) -> Iterator[Outcome]:
+def gate_of(old: Baseline | None, from_file: dict[str, Any] | None, given: dict[str, Any]) -> Gate:
+    """The gate of the experiment file, else of the baseline, with the command line's words over it."""
+    gate: Gate = from_file["gate"] if from_file is not None else old.gate if old is not None else Gate()
+    for text in given["margins"]:
+        figure, _, value = text.partition("=")
+        try:
+            gate = gate.with_limit(figure.strip(), "margin", float(value))
+        except ValueError:
+            raise UsageError(f"--margin {text!r}: expected FIGURE=VALUE, such as accuracy=0.02") from None
+    if given["wanted"] is not None:
+        gate = Gate(confidence=confidence(given["wanted"], "--confidence"), figures=gate.figures, limits=gate.limits)
+    return gate
+
+
+def _refuse_idle_limits(gate: Gate, configurations: Iterable[Configuration]) -> None:
+    """Raise :class:`UsageError` for a margin or tolerance that no figure is held to: a typing error would go unseen."""
+    kinds: dict[str, set[str]] = {}
+    for figure in (figure for item in configurations for figure in item.figures):
+        kinds.setdefault(figure.name, set()).add(figure.kind)
+    for name, limits in gate.limits.items():
+        for limit, kind in (("margin", "seeded"), ("seed_noise", "seeded"), ("tolerance", "exact")):
+            if limit not in limits:
+                continue
+            if name not in kinds:
+                raise UsageError(
+                    f"there is a {limit} for {name!r}, which no figure checked is called{nearest(name, kinds)}"
+                )
+            if kind not in kinds[name]:
+                other = "tolerance" if kind == "seeded" else "margin"
+                raise UsageError(
+                    f"there is a {limit} for {name!r}, which is {min(kinds[name])}: its limit is [gate.{name}] {other}"
+                )
+
+
+def _run(
+    obj: dict[str, Any], old: Baseline, from_file: dict[str, Any] | None, given: dict[str, Any]
+) -> tuple[Run, ExitCode]:
+    """Run the experiment of the file or of the baseline, without its timing phase: times compare with no stored number."""
+    from ..plan import make_plan
+    from ..running.options import Options
+    from ..running.orchestrate import execute
+    from .progress import make_listener
+    from .run import print_plan
+
+    told = old.experiment
+    experiment = asked(from_file, NOTHING) if from_file is not None else experiment_of(old)
+    if experiment.limit is not None:
+        raise BaselineError(
+            f"a run limited to {experiment.limit} recordings a split compares with no baseline: leave limit out"
+        )
+    source = from_file if from_file is not None else told
+    device = source.get("device") or told.get("device") or "auto"
+    plan = make_plan(experiment, obj["registry"], device)
+    quiet = given["quiet"] or given["as_json"]
+    if not quiet:
+        print_plan(plan)
+    options = Options(
+        device=device,
+        threads=source.get("threads") or told.get("threads") or 1,
+        jobs=given["jobs"] if given["jobs"] is not None else source.get("jobs"),
+        force=given["force"],
+        data=given["data"],
+        cache=given["cache"],
+        results=given["results"],
+        timing=False,
+        plots=False,
+        gate=from_file["gate"] if from_file is not None else old.gate,
+    )
+    with make_listener(quiet=quiet) as listener:
+        finished = execute(plan, obj["registry"], obj["config"], options, listener)
+    return finished.run, finished.exit_code
+
+
+def conclude(found: Check, given: dict[str, Any], beside: Path) -> int:
+    """Show ``found``, write it as Markdown and JUnit XML, and return the exit status."""
+    from ..report.checks import markdown, terminal
+    from ..report.junit import junit
+    from ..store import write_atomically
+
+    code = found.exit_code(strict=given["strict"], fail_inconclusive=given["fail_inconclusive"])
+    written = [
+        (given["markdown"] or beside.with_suffix(".md"), markdown(found, code=code).encode()),
+        (
+            given["junit"] or beside.with_suffix(".xml"),
+            junit(found, strict=given["strict"], fail_inconclusive=given["fail_inconclusive"]),
+        ),
+    ]
+    for path, content in written:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and not path.is_file():
+                path.write_bytes(content)  # a pipe or a device is written to, not replaced
+            else:
+                write_atomically(path.resolve(), content)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    with _readers_may_leave():
+        if given["as_json"]:
+            import json
+
+            shown = {"exit_code": int(code), **as_json(found)}
+            click.echo(json.dumps(shown, indent=1))
+            return int(code)
+        from rich.console import Console
+
+        Console().print(terminal(found, code=code))
+        if not given["quiet"]:
+            click.echo(f"written: {', '.join(str(shown_path(path)) for path, _ in written)}")
+    return int(code)
+
+
+@contextlib.contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """Go on where the reader of a pipe such as ``| head`` is gone: that says nothing of the check, and must not be its status."""
     try:
-        from ..testing import SUITES, run
-    except ModuleNotFoundError as error:
-        if error.name != "hypothesis":
-            raise
-        raise UsageError("check-plugin needs hypothesis; pip install 'snn-harness[testing]'") from None
-    suite = SUITES[entry.component.kind]()
-    suite.name, suite.registry, suite.data = name, registry, data
-    if examples is not None:
-        suite.examples = examples
-    yield from run(suite)
+        yield
+    except (BrokenPipeError, SystemExit):  # rich makes an exit of it
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _watched(outcomes: Iterator[Outcome], name: str, *, quiet: bool) -> Iterator[Outcome]:
-    """The same, with the number of checks done on the terminal meanwhile."""
-    from rich.console import Console
-
-    console = Console(stderr=True, quiet=quiet)
-    with console.status(f"checking {name}") as status:
-        for number, outcome in enumerate(outcomes, 1):
-            status.update(f"checking {name}: {number} checks done")
-            yield outcome
-
-
-def _nothing_checked(outcomes: list[Outcome]) -> str | None:
-    """Why a component that fails no check has not passed either: all but its descriptor was skipped."""
-    checked = [outcome for outcome in outcomes if outcome.check != _DESCRIPTOR]
-    if any(outcome.status != "skipped" for outcome in checked):
-        return None
-    return f"nothing was checked: {checked[0].detail}"
+def as_json(found: Check) -> dict[str, Any]:
+    """A check as plain JSON values."""
+    return {
+        "old": found.old,
+        "new": found.new,
+        "gate": found.gate.to_json(),
+        "notes": list(found.notes),
+        "verdicts": [vars(verdict) for verdict in found.verdicts],
+    }
 
 
-def _table(name: str, entry: Registered, outcomes: list[Outcome], problem: str | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("result", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
-    table.add_column(f"{entry.component.kind} {name}")
-    colours = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
-    for outcome in outcomes:
-        # Text, not markup: what a stranger's code raised may hold brackets.
-        title = Text(outcome.title)
-        if outcome.detail:
-            title.append(f"\n  {outcome.detail}", style="dim" if outcome.status == "skipped" else "")
-        table.add_row(Text(outcome.status, style=colours[outcome.status]), f"{outcome.seconds:.1f}", title)
-    console = Console()
-    console.print(table)
-    if problem is not None:
-        console.print(Text(f"{name}: {problem}", style="bold red"))
-    console.print()
+def shown_path(path: Path) -> Path:
+    """``path`` as seen from here, where it lies below."""
+    try:
+        return path.absolute().relative_to(Path.cwd())
+    except ValueError:
+        return path

@@ -18,11 +18,17 @@ from ..environment import harness_version
 from ..errors import ExitCode, HandledError, UsageError
 from ..registry import PluginWarning, Registry
 from ..store import DamagedRecordWarning
+from .baseline import baseline
 from .cache import cache
-from .check import check_plugin
+from .check import check
+from .check_plugin import check_plugin
+from .compare import compare
+from .noise import noise
 from .plugins import plugins
 from .run import run
 from .runs import runs
+from .track import track
+from .trend import trend
 
 
 @dataclass
@@ -83,7 +89,7 @@ def cli(**_: Any) -> None:
     """Benchmark spiking neural networks: every dataset, neuron and backend asked for, one honest record a trial."""
 
 
-for command in (run, plugins, runs, cache, check_plugin):
+for command in (run, runs, compare, check, baseline, noise, track, trend, plugins, check_plugin, cache):
     cli.add_command(command)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from ..errors import UsageError
-from ..experiment import Experiment, parse_seeds, parse_setting, read_toml
+from ..experiment import read_toml
+from ..gate import Gate
 from ..plan import Plan, make_plan
+from .asked import asked
 
 
 @click.command()
@@ -33,6 +34,7 @@ from ..plan import Plan, make_plan
 @click.option("--executor", default="local", metavar="NAME", help="Where trials run (default: local).")
 @click.option("--force", is_flag=True, help="Run trials again that are finished already.")
 @click.option("--no-timing", is_flag=True, help="Leave the timing phase out.")
+@click.option("--no-plots", is_flag=True, help="Draw no plots.")
 @click.option("--data", metavar="DIR", help="Folder of datasets (default: HARNESS_DATA).")
 @click.option("--cache", metavar="DIR", help="Folder of encoded frames (default: HARNESS_CACHE).")
 @click.option("--results", metavar="DIR", help="Folder of runs (default: HARNESS_RESULTS or ./results).")
@@ -50,12 +52,12 @@ def run(obj: dict[str, Any], /, **given: Any) -> int:
     harness run experiment.toml
     """
     from_file = read_toml(given["file"]) if given["file"] is not None else {}
-    experiment = _experiment(from_file, given)
+    experiment = asked(from_file, given)
     device = given["device"] or from_file.get("device", "auto")
     plan = make_plan(experiment, obj["registry"], device)
     show = not (given["quiet"] or given["as_json"])
     if show or given["dry_run"]:
-        _print_plan(plan)
+        print_plan(plan)
     if given["dry_run"]:
         return 0
 
@@ -75,6 +77,8 @@ def run(obj: dict[str, Any], /, **given: Any) -> int:
         memory_limit_mb=given["memory_limit"],
         executor=given["executor"],
         timing=not given["no_timing"],
+        plots=not given["no_plots"],
+        gate=from_file.get("gate", Gate()),
     )
     with make_listener(quiet=not show) as listener:
         finished = execute(plan, obj["registry"], obj["config"], options, listener)
@@ -82,32 +86,8 @@ def run(obj: dict[str, Any], /, **given: Any) -> int:
     return int(finished.exit_code)
 
 
-def _experiment(from_file: dict[str, Any], given: dict[str, Any]) -> Experiment:
-    """The file's experiment with the command line's words over it."""
-    plugins = given["plugins"].split(",") if given["plugins"] is not None else from_file.get("plugins", [])
-    if isinstance(plugins, str):
-        plugins = plugins.split(",")
-    names = tuple(str(name).strip() for name in plugins if str(name).strip())
-    if not names:
-        raise UsageError("nothing to run: name components with --plugins, such as --plugins shd-synthetic,lif")
-    settings: dict[str, list[Any]] = dict(from_file.get("settings", {}))
-    for text in given["settings"]:
-        path, values = parse_setting(text)
-        settings[path] = list(values)
-    epochs = given["epochs"] if given["epochs"] is not None else from_file.get("epochs")
-    if epochs is not None:
-        settings["recipe.epochs"] = [epochs]
-    return Experiment(
-        plugins=names,
-        settings=settings,
-        seeds=parse_seeds(given["seeds"] if given["seeds"] is not None else from_file.get("seeds", 1)),
-        recipe=given["recipe"] or from_file.get("recipe", "default"),
-        limit=given["limit"] if given["limit"] is not None else from_file.get("limit"),
-        report_inflation=given["report_inflation"] or from_file.get("report_inflation", False),
-    )
-
-
-def _print_plan(plan: Plan) -> None:
+def print_plan(plan: Plan) -> None:
+    """Say what will run, and who supplies it."""
     rows = len({trial.specification.row for trial in plan.trials})
     seeds = len(plan.experiment.seeds)
     count = len(plan.trials)
@@ -155,4 +135,5 @@ def _show(finished: Any, as_json: bool) -> None:
         where = finished.run.path.relative_to(Path.cwd())
     except ValueError:
         where = finished.run.path
-    click.echo(f"{where}: records, logs, plots, table and figures as .md and .csv")
+    drawn = "plots, " if (finished.run.path / "plots").is_dir() else ""
+    click.echo(f"{where}: records, logs, {drawn}table and figures as .md and .csv")

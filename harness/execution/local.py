@@ -72,9 +72,6 @@ class Local:
     def launch(self) -> None:
         """Start the server without waiting for it."""
         reading, writing = os.pipe()
-        variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-        # Threads that wait for the next parallel region by spinning would take the other trials' processors.
-        pinned = {**dict.fromkeys(variables, str(self._threads)), "OMP_WAIT_POLICY": "PASSIVE"}
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "harness.execution.server"],
@@ -82,7 +79,7 @@ class Local:
                 stdout=log,
                 stderr=log,
                 pass_fds=[writing],
-                env={**_MALLOC, **os.environ, **pinned},
+                env=pinned(self._threads),
                 start_new_session=True,  # the terminal's Ctrl-C is the run's to handle
             )
         os.close(writing)
@@ -253,6 +250,13 @@ class Local:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def pinned(threads: int) -> dict[str, str]:
+    """This process's environment for one that computes: ``threads`` pinned, and freed memory kept."""
+    variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    # Threads that wait for the next parallel region by spinning would take the other trials' processors.
+    return {**_MALLOC, **os.environ, **dict.fromkeys(variables, str(threads)), "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def private_bytes(pid: int) -> int:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ExitCode, UsageError
+from ..gate import Gate
 from ..records import Record
 from ..store import Run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run; what decides no outcome but device and threads, which are recorded."""
+    """How to run; what decides no outcome but device and threads, which are recorded. ``gate`` is kept for later checks."""
 
     device: str = "auto"
     threads: int = 1
@@ -27,6 +28,8 @@ class Options:
     memory_limit_mb: float | None = None
     executor: str = "local"
     timing: bool = True
+    plots: bool = True
+    gate: Gate = field(default_factory=Gate)
 
 
 class Listener(Protocol):
@@ -51,7 +54,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A run that has ended."""
+    """A run that has ended; ``frames`` are the folders of the frames that trials ran on, by key."""
 
     run: Run
     records: tuple[Record, ...]
@@ -59,6 +62,7 @@ class Finished:
     exit_code: ExitCode
     files: tuple[Path, ...] = ()
     summary: Any = None
+    frames: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_options(options: Options) -> None:

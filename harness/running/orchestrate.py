@@ -364,6 +364,7 @@ class _Running:
                 "limit": self.plan.experiment.limit,
                 "report_inflation": self.plan.experiment.report_inflation,
             },
+            "gate": self.options.gate.to_json(),
             "environment": self.environment,
             "trials": [
                 {
@@ -382,7 +383,6 @@ class _Running:
     def _report(self) -> Finished:
         from ..comparison.summary import summarise
         from ..report.figures import write_figures
-        from ..report.plots import write_plots
         from ..report.tables import write_tables
 
         records = tuple(entry.record for entry in self.entries if entry.record is not None)
@@ -390,8 +390,11 @@ class _Running:
         files = [
             *write_tables(summary, self.run.path),
             *write_figures(records, self.timings, summary, self.run.path),
-            *write_plots(records, summary, self.run.path / "plots", self.timings),
         ]
+        if self.options.plots:
+            from ..report.plots import write_plots
+
+            files += write_plots(records, summary, self.run.path / "plots", self.timings)
         code = self._exit_code(records)
         state = {ExitCode.OK: "finished", ExitCode.INTERRUPTED: "interrupted"}.get(code, "failed")
         self._notify("run_finished", run=self._write_run(state))
@@ -402,6 +405,7 @@ class _Running:
             exit_code=code,
             files=tuple(files),
             summary=summary,
+            frames={entry.job.key: entry.job.frames for entry in self.entries if entry.job},
         )
 
     def _exit_code(self, records: Sequence[Record]) -> ExitCode:

@@ -143,14 +143,14 @@ def test_a_trained_model_is_loaded_back(first):
 
 
 def test_a_finished_key_is_reused_with_its_origin_and_force_runs_it_again(first, records, cli):
-    again = cli(*ASKED, *SMALL, "--no-timing")
+    again = cli(*ASKED, *SMALL, "--no-timing", "--no-plots")
     assert again.returncode == 0, again.stderr
     assert "trials: 4 (4 cached)" in again.stdout
     assert "2 ok (2 cached)" in again.stdout
     latest = (cli.results / "latest").resolve()
     reused = [Record.from_text(path.read_text(), "x") for path in (latest / "trials").glob("*.json")]
     assert {record.provenance["cached_from"] for record in reused} == {first[1].name}
-    forced = cli(*ASKED, *SMALL, "--no-timing", "--force", "--seeds", "1", "--jobs", "1")
+    forced = cli(*ASKED, *SMALL, "--no-timing", "--no-plots", "--force", "--seeds", "1", "--jobs", "1")
     assert "trials: 2 (0 cached), 1 at a time" in forced.stdout
     latest = (cli.results / "latest").resolve()
     for path in (latest / "trials").glob("*.json"):
@@ -172,7 +172,7 @@ def test_a_metric_that_is_missing_is_taken_from_the_saved_weights(first, records
         "def register_metrics(register):\n"
         "    register(Metric(name='output-spikes', summary='s', observer='extra_metric:Spikes'))\n"
     )
-    done = cli("-P", str(plugin), *ASKED, *SMALL, "--no-timing")
+    done = cli("-P", str(plugin), *ASKED, *SMALL, "--no-timing", "--no-plots")
     assert done.returncode == 0, done.stderr
     latest = (cli.results / "latest").resolve()
     for path in (latest / "trials").glob("*.json"):
@@ -212,7 +212,17 @@ def test_the_real_loader_runs_on_generated_files(cli, tmp_path):
     made = cli("data", "synthesize", "shd", str(tmp_path), "--train", "40", "--test", "20")
     assert made.returncode == 0, made.stderr
     done = cli(
-        "run", "--plugins", "shd,iaf", "--data", str(tmp_path), "--epochs", "1", "--no-timing", "-o", "mlp.hidden=[8]"
+        "run",
+        "--plugins",
+        "shd,iaf",
+        "--data",
+        str(tmp_path),
+        "--epochs",
+        "1",
+        "--no-timing",
+        "--no-plots",
+        "-o",
+        "mlp.hidden=[8]",
     )
     assert done.returncode == 0, done.stderr
     assert "shd (synthetic)" in done.stdout
@@ -228,6 +238,7 @@ def test_report_inflation_keeps_the_honest_figure_and_adds_a_curve(cli):
         "shd-synthetic,iaf",
         "--report-inflation",
         "--no-timing",
+        "--no-plots",
         *SMALL,
         "-o",
         "shd-synthetic.train=40",

@@ -1,0 +1,1 @@
+"""Exported sets of records that later runs are checked against."""

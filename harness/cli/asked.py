@@ -1,0 +1,34 @@
+"""What a command line asks for: an experiment file with the options over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import UsageError
+from ..experiment import Experiment, parse_seeds, parse_setting
+
+
+def asked(from_file: Mapping[str, Any], given: Mapping[str, Any]) -> Experiment:
+    """The file's experiment with the command line's words over it; raises :class:`UsageError`."""
+    plugins = given["plugins"].split(",") if given["plugins"] is not None else from_file.get("plugins", [])
+    if isinstance(plugins, str):
+        plugins = plugins.split(",")
+    names = tuple(str(name).strip() for name in plugins if str(name).strip())
+    if not names:
+        raise UsageError("nothing to run: name components with --plugins, such as --plugins shd-synthetic,lif")
+    settings: dict[str, list[Any]] = dict(from_file.get("settings", {}))
+    for text in given["settings"]:
+        path, values = parse_setting(text)
+        settings[path] = list(values)
+    epochs = given["epochs"] if given["epochs"] is not None else from_file.get("epochs")
+    if epochs is not None:
+        settings["recipe.epochs"] = [epochs]
+    return Experiment(
+        plugins=names,
+        settings=settings,
+        seeds=parse_seeds(given["seeds"] if given["seeds"] is not None else from_file.get("seeds", 1)),
+        recipe=given["recipe"] or from_file.get("recipe", "default"),
+        limit=given["limit"] if given["limit"] is not None else from_file.get("limit"),
+        report_inflation=given["report_inflation"] or from_file.get("report_inflation", False),
+    )

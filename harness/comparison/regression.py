@@ -1,0 +1,389 @@
+"""A run against a baseline, figure by figure: the kind of a figure picks how it is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from statistics import fmean, stdev
+from typing import Any
+
+from ..baselines.form import Baseline, BaselineError, Configuration, Figure, Trial, correct_bits, recordings_of
+from ..errors import UsageError, nearest
+from ..gate import Gate
+from ..records import Status
+from .evidence import Evidence
+from .verdicts import IDENTICAL, Check, Mark, Pending, Verdict, decide
+
+_DIFFERENCES = 4  # named in a sentence, at most
+_EXACT_WITHIN = "exact figures compare within one platform alone"
+
+
+def check(old: Baseline, new: Baseline, gate: Gate) -> Check:
+    """Every configuration of ``old`` against the one of ``new`` with the same specification.
+
+    Raises :class:`BaselineError` for a limited run and :class:`UsageError` for a figure of ``gate`` that no side has.
+    """
+    _refuse_limited(new)
+    _refuse_unknown_figures(gate, [*old.configurations, *new.configurations])
+    by_row = {item.row: item for item in new.configurations}
+    pairs = [(item, by_row.get(item.row)) for item in old.configurations]
+    known = {item.row for item in old.configurations}
+    extra = [item for item in new.configurations if item.row not in known]
+    verdicts = _Comparison(gate).verdicts(pairs, new.configurations)
+    notes = [f"not in {old.name}, so not compared: {_labels(extra)}"] if extra else []
+    return Check(
+        old=old.name, new=new.name, gate=gate, verdicts=tuple(verdicts), notes=(*notes, *_code_notes(old, new))
+    )
+
+
+def compare(old: Baseline, new: Baseline, gate: Gate) -> Check:
+    """Any two sides: configurations with the same specification, or, where none is and each side has one, those two.
+
+    Raises :class:`BaselineError` where nothing can be paired.
+    """
+    _refuse_unknown_figures(gate, [*old.configurations, *new.configurations])
+    limits = [side.experiment.get("limit") for side in (old, new)]
+    if limits[0] != limits[1]:
+        told = " and ".join(f"{side.name} to {_limit(limit)}" for side, limit in zip((old, new), limits, strict=True))
+        raise BaselineError(f"these were limited differently, {told}: they do not compare")
+    by_row = {item.row: item for item in new.configurations}
+    pairs = [(item, by_row[item.row]) for item in old.configurations if item.row in by_row]
+    notes = [f"both were limited to {limits[0]} recordings a split"] if limits[0] is not None else []
+    if not pairs and len(old.configurations) == len(new.configurations) == 1:
+        pairs = [(old.configurations[0], new.configurations[0])]
+        notes.append(f"these differ in {differences(pairs[0][0].specification, pairs[0][1].specification)}")
+    if not pairs:
+        raise BaselineError(
+            f"no configuration is on both sides: {_labels(old.configurations)}; and {_labels(new.configurations)}; "
+            f"name one of each, such as {old.name}:lif"
+        )
+    one_sided = [
+        f"only in {side.name}: {_labels(left)}"
+        for side in (old, new)
+        if (left := [item for item in side.configurations if not any(item in pair for pair in pairs)])
+    ]
+    verdicts = _Comparison(gate, like_for_like=False).verdicts(pairs, new.configurations)
+    return Check(
+        old=old.name,
+        new=new.name,
+        gate=gate,
+        verdicts=tuple(verdicts),
+        notes=(*notes, *one_sided, *_pair_notes(pairs), *_code_notes(old, new)),
+    )
+
+
+def _limit(limit: object) -> str:
+    return "no limit" if limit is None else f"{limit} recordings a split"
+
+
+def _pair_notes(pairs: Iterable[tuple[Configuration, Configuration]]) -> Iterator[str]:
+    """What a comparison that asks for nothing alike leaves out or lets pass."""
+    for old, new in pairs:
+        apart = _done(old) ^ _done(new)
+        if apart and _done(old) & _done(new):
+            yield f"{old.label}: seed {_listed(apart)} finished on one side alone, so not compared"
+        if old.row == new.row and old.data.get("fingerprint") != new.data.get("fingerprint"):
+            yield f"{old.label}: other data: the recordings of the two sides are not the same"
+
+
+def _refuse_limited(new: Baseline) -> None:
+    limit = new.experiment.get("limit")
+    if limit is not None:
+        raise BaselineError(f"{new.name} was limited to {limit} recordings a split: it compares with no baseline")
+
+
+def _refuse_unknown_figures(gate: Gate, configurations: Iterable[Configuration]) -> None:
+    known = {figure.name for item in configurations for figure in item.figures}
+    for name in gate.figures:
+        if known and name not in known:
+            raise UsageError(
+                f"the gate checks a figure {name!r} that neither side has{nearest(name, known)}; "
+                f"there are: {', '.join(sorted(known))}"
+            )
+
+
+def _code_notes(old: Baseline, new: Baseline) -> Iterator[str]:
+    """What supplies differ in version, which is why one looks."""
+    versions: dict[str, tuple[str, str]] = {}
+    by_row = {item.row: item for item in new.configurations}
+    for item in old.configurations:
+        other = by_row.get(item.row)
+        for kind, supplier in item.suppliers.items() if other is not None else ():
+            theirs = other.suppliers.get(kind, {}) if other is not None else {}
+            name = supplier.get("distribution") or "snn-harness"
+            if supplier.get("version") != theirs.get("version"):
+                versions[name] = (str(supplier.get("version")), str(theirs.get("version")))
+    if versions:
+        yield "other versions: " + ", ".join(f"{name} {a} -> {b}" for name, (a, b) in versions.items())
+
+
+class _Comparison:
+    """Compares pairs of configurations under one gate."""
+
+    def __init__(self, gate: Gate, *, like_for_like: bool = True) -> None:
+        self.gate = gate
+        self.like_for_like = like_for_like
+
+    def verdicts(
+        self, pairs: Sequence[tuple[Configuration, Configuration | None]], others: Sequence[Configuration]
+    ) -> list[Verdict]:
+        """In order of the pairs; evidence is judged together, so that all of it is one family of tests."""
+        found: list[Verdict | Pending] = []
+        for old, new in pairs:
+            found += [_unpaired(old, others)] if new is None else self._pair(old, new)
+        judged = iter(decide([item for item in found if isinstance(item, Pending)], self.gate.confidence))
+        return [next(judged) if isinstance(item, Pending) else item for item in found]
+
+    def _pair(self, old: Configuration, new: Configuration) -> Iterator[Verdict | Pending]:
+        for seed, status, message in _lost(old, new):
+            yield _whole(old, Mark.WORSE, f"seed {seed} ended as {status}: {message or 'no message'}")
+        if old.data.get("fingerprint") != new.data.get("fingerprint") and self.like_for_like:
+            yield _whole(old, Mark.NOT_COMPARABLE, "other data: the recordings are not those of the baseline")
+            return
+        if old.test and new.test and old.test != new.test and self.like_for_like:
+            yield _whole(old, Mark.NOT_COMPARABLE, "other data: what is tested on is not what the baseline was")
+            return
+        seeds = sorted(_done(old) & _done(new))
+        if not seeds:
+            if _done(new):
+                reason = f"no seed in common: {_listed(_done(old))} against {_listed(_done(new))}"
+                yield _whole(old, Mark.NOT_COMPARABLE, reason)
+            elif not _lost(old, new):
+                told = sorted({f"{trial.status}: {trial.error or 'no message'}" for trial in new.trials})
+                yield _whole(old, Mark.NOT_COMPARABLE, f"no trial of it finished ({'; '.join(told) or 'none was run'})")
+            return
+        missing = _done(old) - _done(new) - {seed for seed, _, _ in _lost(old, new)}
+        if missing and self.like_for_like:
+            yield _whole(
+                old,
+                Mark.NOT_COMPARABLE,
+                f"seed {_listed(missing)} of the baseline was not run: the others are compared",
+            )
+        theirs = {figure.name: figure for figure in new.figures}
+        wanted = [figure for figure in old.figures if self._wanted(figure)]
+        for figure in wanted:
+            yield self._figure(old, new, figure, theirs.get(figure.name), seeds)
+        unknown = [name for name in self.gate.figures if name in theirs and name not in {f.name for f in old.figures}]
+        for name in unknown:
+            yield _with(_blank(old, theirs[name]), reason=f"the old side has no {name}: save it anew with this gate")
+        if not wanted and not unknown:
+            yield _whole(old, Mark.NOT_COMPARABLE, "the old side holds no figure of it that is checked")
+
+    def _wanted(self, figure: Figure) -> bool:
+        if self.gate.figures:
+            return figure.name in self.gate.figures
+        return figure.direction != "none" or figure.kind == "exact" or bool(figure.problems)
+
+    def _figure(
+        self, old: Configuration, new: Configuration, figure: Figure, other: Figure | None, seeds: Sequence[int]
+    ) -> Verdict | Pending:
+        base = _blank(old, figure)
+        if other is None:
+            # A metric that fails for every seed has no figures: its failures stand under its own name.
+            other = next((item for item in new.figures if item.metric == figure.metric and _failures(item)), None)
+        if other is None:
+            return _with(
+                base,
+                reason=f"the new side has no {figure.name}: metric {figure.metric} was left out, or gives it no longer",
+            )
+        failed = _failures(other)
+        if failed and not _failures(figure):
+            return _with(base, mark=Mark.WORSE, reason=f"metric {figure.metric} {'; '.join(failed)}")
+        if other.name != figure.name:
+            return _with(base, reason=f"metric {figure.metric} {'; '.join(failed)} on both sides")
+        moved = [
+            f"{part} {getattr(figure, part) or 'none'} -> {getattr(other, part) or 'none'}"
+            for part in ("unit", "kind", "direction")
+            if getattr(figure, part) != getattr(other, part)
+        ]
+        if moved:
+            return _with(base, reason=f"{figure.name} is no longer the same figure: {', '.join(moved)}")
+        without = [seed for seed in seeds if str(seed) not in figure.values or str(seed) not in other.values]
+        if without:
+            told = [
+                side.problems[str(seed)] for side in (figure, other) for seed in without if str(seed) in side.problems
+            ]
+            return _with(
+                base, reason=f"no value for seed {_listed(without)}: {'; '.join(dict.fromkeys(told)) or 'none'}"
+            )
+        first = [float(figure.values[str(seed)]) for seed in seeds]
+        second = [float(other.values[str(seed)]) for seed in seeds]
+        base = _with(base, old=sum(first) / len(first), new=sum(second) / len(second))
+        if figure.kind == "exact":
+            return self._exact(base, figure, first, second, old, new)
+        if figure.direction == "none":
+            return _undirected(base, first, second)
+        return self._seeded(base, first, second, old, new, seeds)
+
+    def _exact(
+        self,
+        base: Verdict,
+        figure: Figure,
+        first: Sequence[float],
+        second: Sequence[float],
+        old: Configuration,
+        new: Configuration,
+    ) -> Verdict:
+        if old.platform != new.platform:
+            return _with(base, reason=f"{_EXACT_WITHIN}: {differences(old.platform, new.platform)}")
+        tolerance = self.gate.tolerance(figure.name, figure.tolerance)
+        gaps = [b - a for a, b in zip(first, second, strict=True)]
+        worst = max(gaps, key=abs)
+        told = _with(base, change=worst, margin=tolerance, basis=f"exact, {_seeds(len(first))}")
+        if abs(worst) <= tolerance:
+            return _with(told, mark=Mark.SAME, basis=IDENTICAL if worst == 0 else told.basis)
+        if figure.direction == "none":
+            return _with(told, mark=Mark.WORSE, reason="it changed, and neither direction is better")
+        improved = (worst > 0) == (figure.direction == "higher")
+        return _with(told, mark=Mark.BETTER if improved else Mark.WORSE)
+
+    def _seeded(
+        self,
+        base: Verdict,
+        first: Sequence[float],
+        second: Sequence[float],
+        old: Configuration,
+        new: Configuration,
+        seeds: Sequence[int],
+    ) -> Pending:
+        margin = self.gate.margin(base.figure, base.unit)
+        higher = base.direction == "higher"
+        relative = base.unit != "fraction"
+        noise = self.gate.seed_noise(base.figure, base.unit)
+        if noise:
+            # A baseline of five seeds knows their noise better than any assumption, also where one of them is run again.
+            noise = max(noise, *(_spread(side, base.figure, relative) for side in (old, new)))
+        evidence = None
+        if base.figure == "accuracy" and old.test == new.test:
+            evidence = _by_recording(first, second, old, new, seeds, self.gate.confidence, noise)
+        if evidence is None:
+            from .paired import from_values
+
+            evidence = from_values(
+                first,
+                second,
+                higher_is_better=higher,
+                relative=relative,
+                confidence=self.gate.confidence,
+                seed_noise=noise,
+            )
+        return Pending(verdict=_with(base, relative=relative), evidence=evidence, margin=margin, higher=higher)
+
+
+def _spread(side: Configuration, name: str, relative: bool) -> float:
+    """The standard deviation of a figure over all seeds of one side, a share of its mean where ``relative``; 0 where unknown."""
+    values = [float(value) for figure in side.figures if figure.name == name for value in figure.values.values()]
+    if len(values) < 2:
+        return 0.0
+    scale = abs(fmean(values)) if relative else 1.0
+    return stdev(values) / scale if scale else 0.0
+
+
+def _by_recording(
+    first: Sequence[float],
+    second: Sequence[float],
+    old: Configuration,
+    new: Configuration,
+    seeds: Sequence[int],
+    confidence: float,
+    noise: float,
+) -> Evidence | None:
+    """Evidence from which samples each side got right; None where that is not what the figure is made of."""
+    from .paired import from_recordings
+
+    before, after = correct_bits(old, seeds), correct_bits(new, seeds)
+    if before is None or after is None:
+        return None
+    for bits, values in ((before, first), (after, second)):
+        if any(abs(own.mean() - value) > 1e-9 for own, value in zip(bits, values, strict=True)):
+            return None
+    recordings = recordings_of(old)
+    if (before.shape[1] if recordings is None else len(set(recordings.tolist()))) < 2:
+        return None
+    return from_recordings(before, after, confidence=confidence, seed_noise=noise, recordings=recordings)
+
+
+def _undirected(base: Verdict, first: Sequence[float], second: Sequence[float]) -> Verdict:
+    if list(first) == list(second):
+        return _with(base, mark=Mark.SAME, basis=IDENTICAL)
+    return _with(base, mark=Mark.INCONCLUSIVE, reason="it changed, and neither direction is better")
+
+
+def _blank(old: Configuration, figure: Figure) -> Verdict:
+    return Verdict(
+        row=old.row,
+        label=old.label,
+        mark=Mark.NOT_COMPARABLE,
+        figure=figure.name,
+        title=figure.title,
+        unit=figure.unit,
+        direction=figure.direction,
+        kind=figure.kind,
+    )
+
+
+def _failures(figure: Figure) -> list[str]:
+    return sorted({text for text in figure.problems.values() if text.startswith("failed: ")})
+
+
+def _with(verdict: Verdict, **changed: Any) -> Verdict:
+    return Verdict(**{**vars(verdict), **changed})
+
+
+def _whole(old: Configuration, mark: Mark, reason: str) -> Verdict:
+    return Verdict(row=old.row, label=old.label, mark=mark, reason=reason)
+
+
+def _unpaired(old: Configuration, others: Sequence[Configuration]) -> Verdict:
+    if not others:
+        return _whole(old, Mark.NOT_COMPARABLE, "the new side holds no configuration")
+    closest = min(others, key=lambda item: len(list(_differing(old.specification, item.specification))))
+    told = differences(old.specification, closest.specification)
+    return _whole(old, Mark.NOT_COMPARABLE, f"not on the new side; {closest.label} there differs in {told}")
+
+
+def _done(side: Configuration) -> set[int]:
+    return {trial.seed for trial in side.trials if trial.status == Status.OK}
+
+
+def _lost(old: Configuration, new: Configuration) -> list[tuple[int, str, str]]:
+    """Seeds that finished on the old side and failed on the new one; one that was interrupted or skipped says nothing."""
+    failed: dict[int, Trial] = {
+        trial.seed: trial for trial in new.trials if trial.status in (Status.FAILED, Status.TIMEOUT, Status.OOM)
+    }
+    return [(seed, failed[seed].status, failed[seed].error) for seed in sorted(_done(old) & set(failed))]
+
+
+def _labels(configurations: Iterable[Configuration]) -> str:
+    return ", ".join(item.label for item in configurations) or "none"
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' * (count != 1)}"
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """In what two mappings differ, as words: ``encoding.dt 10.0 -> 20.0``."""
+    found = [f"{path} {before!r} -> {after!r}" for path, before, after in _differing(old, new)]
+    more = f" and {len(found) - _DIFFERENCES} more" if len(found) > _DIFFERENCES else ""
+    return (", ".join(found[:_DIFFERENCES]) + more).replace("'", "") or "nothing"
+
+
+def _differing(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        # What has another name has other parameters too: the name says enough.
+        if "name" in old and old["name"] != new.get("name"):
+            yield path.rstrip("."), old["name"], new.get("name")
+            return
+        for key in dict.fromkeys([*old, *new]):
+            short = path if key == "parameters" else f"{path}{key}."
+            yield from _differing(old.get(key), new.get(key), short)
+    elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
+        if any(a != b for a, b in zip_longest(old, new)):
+            yield path.rstrip("."), list(old), list(new)
+    elif old != new:
+        yield path.rstrip("."), old, new

@@ -1,0 +1,355 @@
+"""The history of figures: one line of JSON a configuration and run, in a file that many may append to and git can merge."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError, UsageError
+from .records import Record, Status
+from .specification import digest
+from .store import Run
+
+SCHEMA = 1
+FILE = "history.jsonl"
+_ROLES = ("quality", "cost")
+_PHASES = ("after", "timing")
+_BEGIN = b'{"schema": '
+_CONFLICT = (b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One figure of a configuration: ``values`` by seed, and what the record says of it."""
+
+    values: Mapping[int, float]
+    unit: str
+    direction: str
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One configuration of one run: a line of the history.
+
+    ``id`` names the run and the row, so that no run enters twice. ``time`` is when the run started, in UTC. ``platform`` is what
+    wall-clock times depend on. ``seeds`` are those that finished, ``failed`` is how many did not. ``figures`` stand by
+    ``phase.split.name``.
+    """
+
+    id: str
+    time: str
+    run: str
+    row: str
+    label: str
+    dataset: str
+    synthetic: bool
+    harness: str
+    commit: str | None
+    dirty: bool
+    platform: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    failed: int = 0
+    note: str = ""
+    figures: Mapping[str, Measured] = field(default_factory=dict)
+
+    def to_line(self) -> str:
+        """One line of JSON, with its end; refuses NaN."""
+        data: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        data["figures"] = {
+            name: {**vars(figure), "values": {str(seed): value for seed, value in figure.values.items()}}
+            for name, figure in self.figures.items()
+        }
+        return json.dumps({"schema": SCHEMA, **data}, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Entry:
+        """The entry in ``line``; raises ``ValueError`` that says what is wrong with it."""
+        data = json.loads(line.decode(), parse_constant=_refuse)
+        if not isinstance(data, dict) or "schema" not in data:
+            raise ValueError("it has no schema number")
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"schema {data['schema']}, and this harness reads schema {SCHEMA}")
+        try:
+            made = cls(
+                **{item.name: data[item.name] for item in fields(cls) if item.name not in ("seeds", "figures")},
+                seeds=tuple(map(int, data["seeds"])),
+                figures={str(name): _measured(given) for name, given in data["figures"].items()},
+            )
+        except KeyError as error:
+            raise ValueError(f"it has no {error.args[0]}") from None
+        except (TypeError, AttributeError) as error:
+            raise ValueError(str(error)) from None
+        for name in ("id", "time", "run", "row", "label", "dataset", "harness", "note"):
+            if not isinstance(getattr(made, name), str):
+                raise ValueError(f"its {name} is no text")
+        if not isinstance(made.platform, dict) or not isinstance(made.commit, (str, type(None))):
+            raise ValueError("its platform or its commit is none")
+        if datetime.fromisoformat(made.time).tzinfo is None:
+            raise ValueError(f"its time {made.time} names no time zone")
+        return made
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _measured(given: Mapping[str, Any]) -> Measured:
+    values = {int(seed): value for seed, value in given["values"].items()}
+    for value in values.values():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(f"{value!r} is no number")
+    return Measured(values=values, **{name: str(given[name]) for name in ("unit", "direction", "kind", "title")})
+
+
+# -- from a run -------------------------------------------------------------------------------------------------------
+
+
+def entries_of(run: Run, note: str = "") -> tuple[list[Entry], list[str]]:
+    """An entry a configuration of ``run`` that has a finished trial, and a sentence for whatever is left out.
+
+    Raises :class:`UsageError` for a run that is limited or has not ended.
+    """
+    summary = run.summary()
+    records = run.records()
+    limits = {record.specification.get("limit") for record in records} - {None}
+    if limits:
+        raise UsageError(f"{run.id} is limited to {limits.pop()} recordings a split: it cannot enter a history")
+    if summary.get("state") == "running":
+        raise UsageError(f"{run.id} has not ended, or was killed: 'harness run' again reuses what finished; track that")
+    timings = (run.timings() or {}).get("rows", {})
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.row, []).append(record)
+    entries: list[Entry] = []
+    sentences = [
+        f"{trial.get('label')}: it was never started"
+        for trial in summary.get("trials", ())
+        if trial.get("status") is None
+    ]
+    for row, group in groups.items():
+        label = group[0].label.rpartition(" ")[0]
+        done = [record for record in group if record.status is Status.OK]
+        if not done:
+            ended = ", ".join(dict.fromkeys(str(record.status) for record in group))
+            sentences.append(f"{label}: no trial finished ({ended}), so nothing of it enters")
+            continue
+        timed = timings.get(row, {})
+        sentences += _failed_metrics(label, done, timed)
+        entries.append(_entry(run, summary, label, group, done, timed, note))
+    return entries, sentences
+
+
+def _entry(
+    run: Run,
+    summary: Mapping[str, Any],
+    label: str,
+    group: Sequence[Record],
+    done: Sequence[Record],
+    timed: Mapping[str, Any],
+    note: str,
+) -> Entry:
+    first = done[0]
+    environment = summary.get("environment", {})
+    git = environment.get("git") or {}
+    seeds = tuple(sorted(record.seed for record in done))
+    planned = {*summary.get("experiment", {}).get("seeds", ()), *(record.seed for record in group)}
+    return Entry(
+        id=digest([run.id, first.row]),
+        time=_utc(summary.get("started") or first.started),
+        run=run.id,
+        row=first.row,
+        label=label,
+        dataset=str(first.specification["dataset"]["name"]),
+        synthetic=first.synthetic,
+        harness=str(summary.get("harness", first.harness)),
+        commit=git.get("commit"),
+        dirty=bool(git.get("dirty")),
+        platform=_platform(environment, first.environment),
+        seeds=seeds,
+        failed=len(planned - set(seeds)),
+        note=note,
+        figures=_figures(done, timed),
+    )
+
+
+def _utc(text: str) -> str:
+    return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _platform(environment: Mapping[str, Any], trial: Mapping[str, Any]) -> dict[str, Any]:
+    packages = environment.get("packages", {})
+    return {
+        **{name: environment.get(name) for name in ("machine", "cpu", "python")},
+        **{name: packages.get(name) for name in ("torch", "numpy")},
+        **{name: trial.get(name) for name in ("device", "gpu", "threads")},
+    }
+
+
+def _figures(done: Sequence[Record], timed: Mapping[str, Any]) -> dict[str, Measured]:
+    found: dict[str, dict[str, Any]] = {}
+    for seed, row in _rows(done, timed):
+        if row["phase"] in _PHASES and row.get("role") in _ROLES and row.get("value") is not None:
+            name = f"{row['phase']}.{row['split']}.{row['name']}"
+            given = {part: row[part] for part in ("unit", "direction", "kind", "title")}
+            found.setdefault(name, {**given, "values": {}})["values"][seed] = row["value"]
+    return {name: Measured(**given) for name, given in found.items()}
+
+
+def _rows(done: Sequence[Record], timed: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Seed and row of every metric that did not fail."""
+    for record in sorted(done, key=lambda item: item.seed):
+        # What is noisy in a reused record was measured by another run, perhaps elsewhere.
+        for row in record.outcome.get("metrics", ()) if record.cached else record.figures():
+            if "error" not in row:
+                yield record.seed, row
+    seeds = {record.key: record.seed for record in done}
+    for row in timed.get("metrics", ()):
+        if "error" not in row:
+            yield seeds.get(str(timed.get("key")), done[0].seed), row
+
+
+def _failed_metrics(label: str, done: Sequence[Record], timed: Mapping[str, Any]) -> list[str]:
+    rows = [row for record in done for row in record.figures()] + list(timed.get("metrics", ()))
+    failed = {row["metric"]: row["error"] for row in rows if "error" in row}
+    return [f"{label}: metric {metric} failed: {' '.join(str(error).split())}" for metric, error in failed.items()]
+
+
+# -- the file ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What :func:`append` did: the entries that are new, those that were there, and what it had to mend."""
+
+    added: tuple[Entry, ...]
+    known: tuple[Entry, ...]
+    mended: str = ""
+
+
+def append(path: Path, entries: Sequence[Entry]) -> Appended:
+    """Add those of ``entries`` that ``path`` does not hold, in one write under a lock.
+
+    A last line that a killed writer left unfinished is set aside in ``<name>.damaged``. Raises :class:`DataError` for a file that
+    cannot be written, or that is damaged elsewhere.
+    """
+    import fcntl
+
+    _refuse_other(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}; name a file with --history") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        content = _content(descriptor)
+        piece = _piece(content)
+        content = content[: len(content) - len(piece)]
+        held = {entry.id for entry in _parsed(path, content)}
+        mended = _set_aside(path, descriptor, content, piece) if piece else ""
+        added = tuple({entry.id: entry for entry in entries if entry.id not in held}.values())
+        begin = b"\n" if content and not content.endswith(b"\n") else b""
+        _write(descriptor, begin + "".join(entry.to_line() for entry in added).encode(), len(content))
+    except OSError as error:
+        raise DataError(f"{path}: nothing was added: {error.strerror or error}") from None
+    finally:
+        os.close(descriptor)
+    return Appended(added, tuple(entry for entry in entries if entry.id in held), mended)
+
+
+def _refuse_other(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise DataError(
+            f"{path}: {'a folder' if path.is_dir() else 'a device'}, not a file of lines; name one with --history"
+        )
+
+
+def _content(descriptor: int) -> bytes:
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        file.seek(0)
+        return file.read()
+
+
+def _piece(content: bytes) -> bytes:
+    """The beginning of an entry at the end of ``content``, or nothing where the last line is whole, or of something else."""
+    tail = content.rpartition(b"\n")[2]
+    begins = tail.startswith(_BEGIN) or _BEGIN.startswith(tail)
+    return tail if begins and not _is_entry(tail) else b""
+
+
+def _set_aside(path: Path, descriptor: int, content: bytes, piece: bytes) -> str:
+    """Keep ``piece`` in another file and cut it off; returns a sentence that says so."""
+    aside = path.with_name(f"{path.name}.damaged")
+    with aside.open("ab") as file:
+        file.write(piece + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.ftruncate(descriptor, len(content))
+    line = content.count(b"\n") + 1
+    return f"{path}:{line}: cut short, as by a writer that was killed; it was set aside as {aside.name}"
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        Entry.from_line(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _write(descriptor: int, content: bytes, size: int) -> None:
+    """Append ``content`` whole, or leave the file at ``size`` bytes."""
+    try:
+        if content and os.write(descriptor, content) != len(content):
+            raise OSError("no room for all of it")
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+
+
+def read(path: Path) -> list[Entry]:
+    """Every entry of the history at ``path``, oldest first, each once; raises :class:`DataError` that names what is damaged."""
+    import fcntl
+
+    _refuse_other(path)
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+            content = file.read()
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no history; 'harness track' begins one") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}; name a file with --history") from None
+    found: dict[str, Entry] = {}
+    for entry in _parsed(path, content):
+        found.setdefault(entry.id, entry)
+    if not found:
+        raise DataError(f"{path}: the history is empty; 'harness track' adds a run")
+    return sorted(found.values(), key=lambda entry: (datetime.fromisoformat(entry.time), entry.run))
+
+
+def _parsed(path: Path, content: bytes) -> Iterator[Entry]:
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        if line.startswith(_CONFLICT):
+            raise DataError(
+                f"{path}:{number}: a conflict that git left; keep the lines of both sides and delete the markers "
+                f"('{path.name} merge=union' in .gitattributes makes git do so)"
+            )
+        try:
+            yield Entry.from_line(line)
+        except ValueError as error:
+            raise DataError(
+                f"{path}:{number}: not a line of a history: {' '.join(str(error).split())}; mend or delete it, and track "
+                "its run again"
+            ) from None

@@ -1,0 +1,237 @@
+"""Baselines as files: what they hold, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_baselines import baseline, configuration, figure
+from made_records import figure as metric
+from made_records import record
+
+from harness.baselines.files import find_baseline, list_baselines, open_side, read_baseline, save
+from harness.baselines.form import Baseline, BaselineError, correct_bits, recordings_of
+from harness.baselines.reduction import experiment_of, of_run
+from harness.errors import DataError, ExitCode, UsageError
+from harness.gate import Gate
+from harness.store import Store, pack
+
+
+def made():
+    bits = np.arange(60).reshape(2, 30) % 3 > 0
+    return baseline(
+        configuration(bits, [figure("synops", [1.5, 2.5])]), gate=Gate().with_limit("accuracy", "margin", 0.1)
+    )
+
+
+@given(st.integers(1, 40), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_what_was_right_comes_back_bit_by_bit(samples, seeds, seed):
+    bits = np.random.default_rng(seed).random((seeds, samples)) < 0.5
+    read = Baseline.from_text(baseline(configuration(bits)).to_text(), "x").configurations[0]
+    assert (correct_bits(read, range(seeds)) == bits).all()
+    assert recordings_of(read) is None
+
+
+def test_a_baseline_comes_back_as_it_was_and_is_read_line_by_line():
+    text = made().to_text()
+    assert Baseline.from_text(text, "x") == made()
+    lines = text.splitlines()
+    assert sum('"seed": ' in line for line in lines) == 2
+    assert sum('"metric": ' in line for line in lines) == 2
+    assert text == Baseline.from_text(text, "x").to_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "damaged: not JSON"),
+        (lambda text: "", "damaged: not JSON"),
+        (lambda text: "[]", "not a baseline of the harness"),
+        (lambda text: '{"schema": 1, "results": []}', "not a baseline of the harness"),
+        (
+            lambda text: text.replace('"schema": 1', '"schema": 0'),
+            "schema 0; this harness reads schema 1; save it anew",
+        ),
+        (lambda text: text.replace('"schema": 1', '"schema": 2'), "schema 2; this harness reads schema 1"),
+        (lambda text: text.replace('"status": "ok"', '"state": "ok"', 1), "damaged: TypeError"),
+        (lambda text: text.replace("1.5", "NaN"), "damaged: not JSON: NaN is no number"),
+        (lambda text: text.replace("1.5", '"1.5"'), "damaged: ValueError: toy lif: synops of seed 0 is '1.5'"),
+        (lambda text: text.replace('"samples": 30', '"samples": 300'), "damaged: ValueError: correct holds 4 bytes"),
+        (lambda text: text.replace('"confidence": 0.99', '"confidence": 3'), "confidence = 3: expected"),
+        (lambda text: text.replace('"figures": [', '"figuren": ['), "damaged: KeyError"),
+    ],
+)
+def test_what_is_damaged_older_or_foreign_is_one_line_and_status_six(tmp_path, change, message):
+    path = tmp_path / "main.json"
+    path.write_text(change(made().to_text()))
+    with pytest.raises(BaselineError) as caught:
+        read_baseline(path)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code is ExitCode.NOT_COMPARABLE
+
+
+def test_binary_files_and_folders_are_refused_too(tmp_path):
+    (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "c.json").mkdir()
+    with pytest.raises(BaselineError, match="not text"):
+        read_baseline(tmp_path / "b.json")
+    with pytest.raises(BaselineError, match="no such baseline file"):
+        find_baseline(str(tmp_path / "c.json"), tmp_path)
+
+
+def write(run, *records, limit=None, state="finished", gate=None):
+    for item in records:
+        labels = np.arange(6) % 3
+        predictions = (
+            np.where(np.arange(6) < 6 * item.outcome["metrics"][0]["value"], labels, -1) if item.outcome else None
+        )
+        arrays = (
+            pack({"test/predictions": predictions, "test/labels": labels, "test/recordings": np.arange(6)})
+            if item.outcome
+            else None
+        )
+        run.write(item, arrays)
+    experiment = {
+        "plugins": ["toy", "lif"],
+        "settings": {"lif.tau_mem": ["2"]},
+        "seeds": [0, 1],
+        "recipe": "default",
+        "limit": limit,
+        "report_inflation": False,
+    }
+    run.write_summary(
+        {
+            "schema": 1,
+            "id": run.id,
+            "state": state,
+            "harness": "9.9",
+            "experiment": experiment,
+            "gate": gate or {},
+            "environment": {"python": "3.11.7", "executable": "/a/python", "platform": "Linux-6.1-x", "git": None},
+            "trials": [],
+        }
+    )
+    return run
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "results")
+
+
+def test_a_run_is_reduced_to_what_a_check_needs(store):
+    records = [record(seed=seed, test=0.5) for seed in range(2)]
+    run = write(store.create("x"), *records, gate={"accuracy": {"margin": 0.2}})
+    path, saved = save("main", run, store.folder)
+    assert read_baseline(path) == saved
+    (only,) = saved.configurations
+    assert (only.label, only.row) == ("toy lif", records[0].row)
+    assert [trial.seed for trial in only.trials] == [0, 1]
+    assert {item.name for item in only.figures} == {"accuracy", "synops"}
+    assert saved.gate.margin("accuracy", "fraction") == 0.2
+    assert saved.environment["platform"] == "Linux"
+    assert "/a/python" not in path.read_text()
+    assert correct_bits(only, [0, 1]).mean() == 0.5
+    again = experiment_of(saved)
+    assert (again.plugins, dict(again.settings), again.seeds) == (("toy", "lif"), {"lif.tau_mem": ["2"]}, (0, 1))
+
+
+def test_slices_keep_which_recording_they_are_of(store):
+    run = write(store.create("x"), record())
+    (arrays,) = run.trials.glob("*.npz")
+    arrays.write_bytes(
+        pack(
+            {
+                "test/predictions": np.arange(6) % 3,
+                "test/labels": np.arange(6) % 3,
+                "test/recordings": np.arange(6) // 2,
+            }
+        )
+    )
+    (only,) = of_run(run).configurations
+    assert recordings_of(only).tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("records", "limit", "message"),
+    [
+        ([record(limit=20)], 20, "was limited to 20 recordings a split: it can never become a baseline"),
+        ([record(), record(seed=1, status="timeout")], None, "trials that did not finish .toy lif s1 timeout."),
+        ([], None, "holds no records"),
+    ],
+)
+def test_what_cannot_be_a_baseline(store, records, limit, message):
+    run = write(store.create("x"), *records, limit=limit)
+    with pytest.raises(UsageError, match=message):
+        save("main", run, store.folder)
+    assert list_baselines(store.folder) == []
+
+
+def test_a_run_with_a_failing_metric_cannot_be_a_baseline(store):
+    failing = record()
+    failing.outcome["metrics"].append(
+        {"metric": "mine", "name": "mine", "phase": "after", "split": "test", "error": "no"}
+    )
+    with pytest.raises(UsageError, match=r"metrics that failed .mine: failed: no."):
+        save("main", write(store.create("x"), failing), store.folder)
+
+
+def test_times_never_enter_a_baseline(store):
+    timed = record()
+    timed.outcome["metrics"].append(metric("wall_clock", 3.0, kind="noisy"))
+    (only,) = of_run(write(store.create("x"), timed)).configurations
+    assert "wall_clock" not in {item.name for item in only.figures}
+
+
+def test_a_baseline_is_not_written_over_by_mistake(store):
+    run = write(store.create("x"), record())
+    save("main", run, store.folder)
+    with pytest.raises(UsageError, match="--replace writes over it"):
+        save("main", run, store.folder)
+    save("main", run, store.folder, overwrite=True)
+    for name in ("../main", "", "a b", ".hidden"):
+        with pytest.raises(UsageError, match="expected letters, digits"):
+            save(name, run, store.folder)
+
+
+def test_a_missing_name_is_answered_with_those_that_are_there(store):
+    with pytest.raises(BaselineError, match=r"no baseline 'main' .*harness baseline save NAME makes one"):
+        find_baseline("main", store.folder)
+    save("main", write(store.create("x"), record()), store.folder)
+    with pytest.raises(BaselineError, match=r"no baseline 'mian' .*did you mean 'main'.*there are: main"):
+        find_baseline("mian", store.folder)
+    assert find_baseline("main", store.folder) == store.folder / "baselines" / "main.json"
+
+
+def test_lost_arrays_are_named(store):
+    run = write(store.create("x"), record())
+    (arrays,) = run.trials.glob("*.npz")
+    arrays.write_bytes(arrays.read_bytes()[:40])
+    with pytest.raises(DataError, match=f"{arrays.name}: missing or damaged.*run the trial again"):
+        of_run(run)
+
+
+def test_a_side_is_a_run_a_baseline_or_some_of_their_configurations(store):
+    run = write(store.create("x"), record("lif"), record("alif"))
+    save("main", run, store.folder)
+    gate = Gate()
+    assert len(open_side("latest", store, store.folder, gate).configurations) == 2
+    assert open_side("main", store, store.folder, gate).name == "main"
+    assert [item.label for item in open_side("main:lif", store, store.folder, gate).configurations] == ["toy lif"]
+    row = record("alif").row
+    assert [item.label for item in open_side(f"latest:{row[:6]}", store, store.folder, gate).configurations] == [
+        "toy alif"
+    ]
+    with pytest.raises(UsageError, match="no configuration is called 'iaf'; there are: toy"):
+        open_side("latest:iaf", store, store.folder, gate)
+
+
+def test_figures_of_two_metrics_that_are_called_alike_stay_apart(store):
+    both = record()
+    both.outcome["metrics"] += [metric("cost", 1.0), metric("cost", 2.0, metric="other")]
+    (only,) = of_run(write(store.create("x"), both)).configurations
+    values = {item.name: item.values["0"] for item in only.figures}
+    assert (values["cost"], values["other.cost"]) == (1.0, 2.0)
