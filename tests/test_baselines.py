@@ -60,6 +60,32 @@ def test_a_baseline_comes_back_as_it_was_and_is_read_line_by_line():
         (lambda text: text.replace('"samples": 30', '"samples": 300'), "damaged: ValueError: correct holds 4 bytes"),
         (lambda text: text.replace('"confidence": 0.99', '"confidence": 3'), "confidence = 3: expected"),
         (lambda text: text.replace('"figures": [', '"figuren": ['), "damaged: KeyError"),
+        (lambda text: text.replace("1.5", "1" + "0" * 400), "synops of seed 0 is 1000"),
+        (lambda text: text.replace("1.5", "1e200"), "synops of seed 0 is 1e+200"),
+        (lambda text: text.replace('"seed": 1,', '"seed": 0,'), "seed 0 stands twice"),
+        (lambda text: text.replace('"seed": 1,', '"seed": "1",'), "trial: seed is '1'"),
+        (lambda text: text.replace('"seed": 1,', '"seed": 7,'), "there is no trial of seed 1"),
+        (
+            lambda text: text.replace('"status": "ok"', '"status": "failed"', 1),
+            "a baseline holds finished trials alone",
+        ),
+        (lambda text: text.replace('"name": "synops"', '"name": "accuracy"'), "figure accuracy stands twice"),
+        (lambda text: text.replace('"direction": "lower"', '"direction": "up"'), "direction 'up'"),
+        (lambda text: text.replace('"kind": "seeded"', '"kind": "noisy"', 1), "is of kind 'noisy'"),
+        (lambda text: text.replace('"tolerance": 0.0', '"tolerance": null', 1), "tolerance is None"),
+        (lambda text: text.replace('"tolerance": 0.0', '"tolerance": -1', 1), "tolerance is -1"),
+        (
+            lambda text: text.replace('"recordings": null', '"recordings": [1, 2]'),
+            "recordings must be 30 whole numbers",
+        ),
+        (lambda text: text.replace('"dt": 10.0', '"dt": 20.0'), "is not that of its specification"),
+        (lambda text: text.replace('"created": ', '"created": "", "created": '), "'created' stands twice"),
+        (lambda text: text.replace('"label": "toy lif"', '"label": "\\ud800"'), "surrogates not allowed"),
+        (lambda text: text.replace('"label": "toy lif"', '"label": null'), "label is None"),
+        (lambda text: text.replace('"plugins": [', '"plugins": 3, "x": ['), "experiment: plugins is 3"),
+        (lambda text: text.replace('"threads": 1\n', '"threads": "x"\n'), "experiment: threads is 'x'"),
+        (lambda text: text.replace('"margin": 0.1', '"margin": 1' + "0" * 400), "expected a number >= 0 below"),
+        (lambda text: "[" * 100_000, "damaged: not JSON"),
     ],
 )
 def test_what_is_damaged_older_or_foreign_is_one_line_and_status_six(tmp_path, change, message):
@@ -82,7 +108,15 @@ def test_binary_files_and_folders_are_refused_too(tmp_path):
         find_baseline(str(tmp_path / "c.json"), tmp_path)
 
 
-def write(run, *records, limit=None, state="finished", gate=None):
+def test_a_baseline_of_nothing_is_refused():
+    with pytest.raises(BaselineError, match="it holds no configuration"):
+        Baseline.from_text(baseline().to_text(), "x")
+    one = configuration(np.ones((1, 8), dtype=bool))
+    with pytest.raises(BaselineError, match=f"configuration {one.row} stands twice"):
+        Baseline.from_text(baseline(one, one).to_text(), "x")
+
+
+def write(run, *records, limit=None, state="finished", gate=None, trials=()):
     for item in records:
         labels = np.arange(6) % 3
         predictions = (
@@ -111,7 +145,7 @@ def write(run, *records, limit=None, state="finished", gate=None):
             "experiment": experiment,
             "gate": gate or {},
             "environment": {"python": "3.11.7", "executable": "/a/python", "platform": "Linux-6.1-x", "git": None},
-            "trials": [],
+            "trials": list(trials),
         }
     )
     return run
@@ -179,6 +213,38 @@ def test_a_run_with_a_failing_metric_cannot_be_a_baseline(store):
         save("main", write(store.create("x"), failing), store.folder)
 
 
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"state": "running"}, "is still running, or was killed: run it again"),
+        ({"state": "interrupted"}, "was interrupted: run it again"),
+        ({"state": "failed", "trials": [{"label": "toy lif s1", "status": None}]}, "never came to toy lif s1"),
+    ],
+)
+def test_a_run_that_is_not_whole_cannot_be_a_baseline(store, told, message):
+    with pytest.raises(UsageError, match=message):
+        save("main", write(store.create("x"), record(), **told), store.folder)
+
+
+def test_a_metric_that_fails_for_one_seed_fails_for_each_of_its_figures(store):
+    whole, broken = record(), record(seed=1)
+    whole.outcome["metrics"] += [metric("one", 1.0, metric="mine"), metric("two", 2.0, metric="mine")]
+    broken.outcome["metrics"].append(
+        {"metric": "mine", "name": "mine", "phase": "after", "split": "test", "error": "no"}
+    )
+    (only,) = of_run(write(store.create("x"), whole, broken)).configurations
+    problems = {item.name: dict(item.problems) for item in only.figures if item.metric == "mine"}
+    assert problems == {"one": {"1": "failed: no"}, "two": {"1": "failed: no"}}
+
+
+def test_a_value_too_large_to_compare_is_a_failure(store):
+    large = record()
+    large.outcome["metrics"].append(metric("cost", 1e200))
+    (only,) = of_run(write(store.create("x"), large)).configurations
+    (cost,) = (item for item in only.figures if item.name == "cost")
+    assert (dict(cost.values), dict(cost.problems)) == ({}, {"0": "failed: its value is beyond 1e+100"})
+
+
 def test_times_never_enter_a_baseline(store):
     timed = record()
     timed.outcome["metrics"].append(metric("wall_clock", 3.0, kind="noisy"))
@@ -192,9 +258,19 @@ def test_a_baseline_is_not_written_over_by_mistake(store):
     with pytest.raises(UsageError, match="--replace writes over it"):
         save("main", run, store.folder)
     save("main", run, store.folder, overwrite=True)
-    for name in ("../main", "", "a b", ".hidden"):
+    for name in ("../main", "", "a b", ".hidden", "x" * 300):
         with pytest.raises(UsageError, match="expected letters, digits"):
             save(name, run, store.folder)
+    for name in ("latest", "main.json"):
+        with pytest.raises(UsageError, match="would be taken for"):
+            save(name, run, store.folder)
+
+
+def test_a_folder_that_takes_no_baseline_is_one_line(store):
+    run = write(store.create("x"), record())
+    (store.folder / "baselines").write_text("in the way")
+    with pytest.raises(UsageError, match=r"main\.json: cannot be written"):
+        save("main", run, store.folder)
 
 
 def test_a_missing_name_is_answered_with_those_that_are_there(store):
@@ -204,6 +280,12 @@ def test_a_missing_name_is_answered_with_those_that_are_there(store):
     with pytest.raises(BaselineError, match=r"no baseline 'mian' .*did you mean 'main'.*there are: main"):
         find_baseline("mian", store.folder)
     assert find_baseline("main", store.folder) == store.folder / "baselines" / "main.json"
+
+
+def test_a_name_too_long_for_a_file_is_one_that_is_missing(store):
+    for name in ("x" * 300, "x" * 300 + ".json"):
+        with pytest.raises(BaselineError, match="there is no"):
+            find_baseline(name, store.folder)
 
 
 def test_lost_arrays_are_named(store):
@@ -225,6 +307,8 @@ def test_a_side_is_a_run_a_baseline_or_some_of_their_configurations(store):
     assert [item.label for item in open_side(f"latest:{row[:6]}", store, store.folder, gate).configurations] == [
         "toy alif"
     ]
+    with pytest.raises(UsageError, match="no configuration is called ''"):
+        open_side("latest:", store, store.folder, gate)
     with pytest.raises(UsageError, match="no configuration is called 'iaf'; there are: toy"):
         open_side("latest:iaf", store, store.folder, gate)
 

@@ -48,6 +48,7 @@ def test_a_file_sets_limits_by_figure(tmp_path):
         ('[gate.accuracy]\nmargin = "1 %"\n', r"margin = '1 %': expected a number >= 0"),
         ("[gate]\nfigures = 3\n", r"figures = 3: expected a list of names"),
         ("gate = 3\n", r"gate must be a table"),
+        (f"[gate.accuracy]\nmargin = 1{'0' * 400}\n", r"expected a number >= 0 below"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_that_names_the_file(tmp_path, text, message):

@@ -34,7 +34,7 @@ _INSIDE: dict[str, dict[str, tuple[type, ...]]] = {
     },
     "environment": {"packages": (dict,), "git": (dict, type(None))},
 }
-_LARGEST = 1e100  # sums and squares of such values are still numbers
+LARGEST = 1e100  # sums and squares of such values are still numbers
 
 
 class BaselineError(HandledError):
@@ -207,7 +207,7 @@ def _prove_figure(figure: Figure, item: Configuration) -> None:
     _prove_types(figure, where)
     if figure.kind not in ("exact", "seeded") or figure.direction not in ("higher", "lower", "none"):
         raise ValueError(f"{where} is of kind {figure.kind!r} and direction {figure.direction!r}")
-    if not 0 <= figure.tolerance <= _LARGEST:
+    if not 0 <= figure.tolerance <= LARGEST:
         raise ValueError(f"{where}: tolerance is {_short(figure.tolerance)}")
     seeds = {str(trial.seed) for trial in item.trials}
     for seed in (*figure.values, *figure.problems):
@@ -215,7 +215,7 @@ def _prove_figure(figure: Figure, item: Configuration) -> None:
             raise ValueError(f"{where}: there is no trial of seed {seed}")
     for seed, value in figure.values.items():
         # Larger whole numbers would not even fit a float; NaN fails every comparison.
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
             raise ValueError(f"{where} of seed {seed} is {_short(value)}")
     for seed, problem in figure.problems.items():
         if not isinstance(problem, str):

@@ -14,7 +14,7 @@ from ..gate import Gate
 from ..records import Record, Status
 from ..specification import digest
 from ..store import Run
-from .form import Baseline, BaselineError, Configuration, Figure, Trial
+from .form import LARGEST, Baseline, BaselineError, Configuration, Figure, Trial
 
 # What decides whether two machines can be expected to compute the same numbers to the last bit.
 _DECIDING_PACKAGES = ("torch", "numpy", "numba", "sinabs")
@@ -171,6 +171,8 @@ def _figures(records: Sequence[Record], gate: Gate) -> Iterator[Figure]:
             entry = found.setdefault(name, {**plain, **blank})
             if row["value"] is None:
                 entry["problems"][seed] = str(row.get("reason") or "no value")
+            elif not abs(row["value"]) <= LARGEST:
+                entry["problems"][seed] = f"failed: its value is beyond {LARGEST:g}"
             else:
                 entry["values"][seed] = row["value"]
     for entry in found.values():

@@ -94,6 +94,72 @@ def test_an_exact_figure_without_a_direction_must_not_move():
     assert judged(side(10.0), side(10.0), gate)["neurons"].mark is Mark.SAME
 
 
+def test_one_seeds_gain_makes_up_for_no_others_loss_of_an_exact_figure():
+    def side(*given):
+        return baseline(configuration(figures=[figure("parameters", given, kind="exact", unit="")]))
+
+    found = judged(side(9.0, 9.0), side(4.0, 12.0))["parameters"]
+    assert (found.mark, found.change) == (Mark.WORSE, 3.0)
+
+
+def test_every_exact_figure_is_checked_even_without_a_direction():
+    def side(given):
+        return baseline(configuration(figures=[figure("layers", [given], kind="exact", unit="", direction="none")]))
+
+    assert judged(side(2.0), side(3.0))["layers"].mark is Mark.WORSE
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"unit": "s"}, "unit operations/recording -> s"),
+        ({"direction": "higher"}, "direction lower -> higher"),
+        ({"kind": "exact"}, "kind seeded -> exact"),
+    ],
+)
+def test_a_figure_that_means_something_else_now_is_not_compared(change, told):
+    old = baseline(configuration(figures=[figure("synops", [1.0, 2.0])]))
+    new = baseline(configuration(figures=[figure("synops", [1.0, 2.0], **change)]))
+    found = check(old, new, Gate())
+    assert found.verdicts[0].reason == f"synops is no longer the same figure: {told}"
+    assert found.exit_code() == 6
+
+
+def test_a_configuration_of_which_nothing_is_checked_is_said_to_be():
+    empty = configuration(bits(0.7), neuron="iaf")
+    empty = type(empty)(**{**vars(empty), "figures": ()})
+    full = configuration(bits(0.7))
+    found = check(baseline(empty, full), baseline(empty, full), Gate())
+    assert [verdict.mark for verdict in found.verdicts] == [Mark.NOT_COMPARABLE, Mark.SAME]
+    assert "holds no figure of it that is checked" in found.verdicts[0].reason
+
+
+def test_a_figure_that_the_gate_names_and_the_baseline_lacks_is_not_passed_over():
+    old = baseline(configuration(bits(0.7)))
+    new = baseline(configuration(bits(0.7), [figure("synops", [1.0] * 5)]))
+    found = judged(old, new, Gate(figures=("accuracy", "synops")))
+    assert found["accuracy"].mark is Mark.SAME
+    assert found["synops"].mark is Mark.NOT_COMPARABLE
+    assert "the old side has no synops" in found["synops"].reason
+
+
+def test_other_test_recordings_are_other_data():
+    side = configuration(bits(0.7))
+    other = type(side)(**{**vars(side), "test": {**side.test, "labels": "m"}})
+    found = check(baseline(side), baseline(other), Gate())
+    assert found.exit_code() == 6
+    assert "what is tested on" in found.verdicts[0].reason
+
+
+@pytest.mark.parametrize("recordings", [None, [0] * 10])
+def test_a_single_recording_is_compared_over_seeds_alone(recordings):
+    def side(right):
+        made = configuration(np.full((2, 10 if recordings else 1), right))
+        return baseline(type(made)(**{**vars(made), "test": {**made.test, "recordings": recordings}}))
+
+    assert "recording" not in judged(side(True), side(False))["accuracy"].basis
+
+
 @pytest.mark.parametrize("status", ["failed", "timeout", "oom"])
 def test_a_trial_that_finished_and_now_fails_is_worse(status):
     old = baseline(configuration(bits(0.7)))
@@ -117,6 +183,15 @@ def test_a_metric_that_begins_to_fail_is_worse():
     found = judged(old, baseline(configuration(figures=[broken], seeds=[0, 1])))
     assert found["synops"].mark is Mark.WORSE
     assert "IndexError" in found["synops"].reason
+
+
+def test_a_metric_that_fails_for_every_seed_is_worse_whatever_its_figures_are_called():
+    old = baseline(configuration(bits(0.7, 2), [figure("delay", [1.0, 2.0], metric="mine")]))
+    failing = figure("mine", {}, problems={"0": "failed: IndexError: x", "1": "failed: IndexError: x"}, unit="")
+    new = baseline(configuration(bits(0.7, 2), [failing]))
+    found = check(old, new, Gate())
+    (worse,) = found.having(Mark.WORSE)
+    assert (worse.figure, worse.reason) == ("delay", "metric mine failed: IndexError: x")
 
 
 def test_a_value_that_is_none_is_not_comparable_with_its_reason():
@@ -204,6 +279,24 @@ def test_two_configurations_compare_though_they_differ():
     found = compare(old, new, Gate())
     assert found.verdicts[0].mark is Mark.BETTER
     assert "these differ in neuron lif -> iaf" in found.notes
+
+
+def test_limited_sides_compare_with_equally_limited_ones_alone():
+    side = configuration(bits(0.7))
+    found = compare(baseline(side, limit=20), baseline(side, name="b", limit=20), Gate())
+    assert found.notes == ("both were limited to 20 recordings a split",)
+    for limit in (None, 30):
+        with pytest.raises(BaselineError, match="limited differently, main to 20 recordings a split and b to"):
+            compare(baseline(side, limit=20), baseline(side, name="b", limit=limit), Gate())
+
+
+def test_a_comparison_says_what_it_leaves_out_and_lets_pass():
+    old = baseline(configuration(bits(0.7)))
+    new = baseline(configuration(bits(0.7)[[1, 3]], seeds=[1, 3], data="g"), name="b")
+    assert compare(old, new, Gate()).notes == (
+        "toy lif: seed 0, 2, 4 finished on one side alone, so not compared",
+        "toy lif: other data: the recordings of the two sides are not the same",
+    )
 
 
 def test_sides_that_share_nothing_are_refused_with_a_way_on():

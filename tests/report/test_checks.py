@@ -88,6 +88,18 @@ def test_junit_counts_what_fails(options, failures, skipped):
     assert len(suite.findall("testcase/skipped")) == skipped
 
 
+def test_junit_of_an_empty_check_fails_as_its_status_does():
+    suite = ET.fromstring(junit(check()))[0]
+    assert (suite.get("tests"), suite.get("failures"), len(suite.findall("testcase/failure"))) == ("1", "1", 1)
+
+
+def test_nothing_in_a_name_or_a_message_steers_the_terminal():
+    hostile = Verdict(row="s", label="a\x1b[2J", mark=Mark.WORSE, figure="x", title="t\x07", reason="no\x1b[31m")
+    found = check(hostile, notes=("n\x1b[1m",))
+    assert "\x1b" not in shown(found, 80) + markdown(found, code=1)
+    assert "\x07" not in shown(found, 80)
+
+
 def test_junit_of_nothing_comparable_fails():
     suite = ET.fromstring(junit(check(WHOLE)))[0]
     assert suite.get("failures") == "1"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -156,6 +159,9 @@ def test_nothing_comparable_is_status_six(here, saved, capsys, change, message):
         (["check", "none.toml", "--baseline", "main"], 4, "none.toml: No such file"),
         (["check", "latest", "--baseline", "main", "--margin", "accuracy"], 4, "expected FIGURE=VALUE"),
         (["check", "latest", "--baseline", "main", "--margin", "accuracy=-1"], 4, "expected a number >= 0"),
+        (["check", "latest", "--baseline", "main", "--margin", "acuracy=1"], 4, "did you mean 'accuracy'"),
+        (["check", "latest", "--baseline", "main", "--margin", "parameters=1"], 4, "its limit is [gate.parameters]"),
+        (["check", "", "--baseline", "main"], 4, "the run to check is an empty word"),
         (
             ["check", "latest", "--baseline", "main", "--confidence", "2"],
             4,
@@ -181,6 +187,52 @@ def test_mistakes_are_one_line_and_the_right_status(here, capsys, arguments, sta
     assert captured.err.startswith("error: ")
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("state", ["running", "interrupted"])
+def test_a_run_that_is_not_whole_is_not_checked(here, cli, capsys, state):
+    path = (cli.results / "latest").resolve() / "run.json"
+    whole = path.read_text()
+    path.write_text(json.dumps({**json.loads(whole), "state": state}))
+    try:
+        assert here("check", "latest", "--baseline", "main") == 6
+    finally:
+        path.write_text(whole)
+    assert "it is not whole, so it is not checked" in capsys.readouterr().err
+
+
+def test_a_limited_experiment_is_refused_before_it_runs(here, cli, saved, capsys):
+    runs = cli.runs()
+
+    def limit(data):
+        data["experiment"]["limit"] = 10
+
+    assert here("check", "--baseline", changed(saved, "cut", limit)) == 6
+    assert "limited to 10 recordings a split" in capsys.readouterr().err
+    assert cli.runs() == runs
+
+
+@pytest.mark.parametrize(("change", "status"), [(lambda data: None, 0), (all_right, 1)])
+def test_a_reader_that_leaves_does_not_change_the_status(cli, saved, change, status):
+    reading, writing = os.pipe()
+    os.close(reading)
+    baseline = changed(saved, "piped", change)
+    arguments = [sys.executable, "-m", "harness", "check", "latest", "--baseline", baseline, "-q"]
+    done = subprocess.run(
+        arguments, cwd=cli.folder, env=cli.environment, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (status, b"")
+
+
+def test_a_pipe_is_written_to_and_not_replaced(here, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert here("check", "latest", "--baseline", "main", "--markdown", str(pipe)) == 0
+    assert os.read(reading, 10).startswith(b"**passed")
+    os.close(reading)
+    assert not pipe.is_file()
 
 
 def test_baselines_are_listed_and_shown(here, capsys):
