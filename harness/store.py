@@ -230,13 +230,18 @@ class Store:
     def open(self, name: str) -> Run:
         """The run called ``name``: an id, the beginning of one, ``latest``, or a path; raises :class:`UsageError`."""
         as_path = Path(name)
-        if (as_path / "run.json").exists():
-            return Run(as_path.resolve())
+        try:
+            if name and (as_path / "run.json").exists():
+                return Run(as_path.resolve())
+        except OSError as error:
+            raise UsageError(f"there is no run {name[:80]!r}: {error.strerror or error}") from None
         runs = self.runs()
         if name == LATEST:
             if not runs:
                 raise UsageError(f"there is no run in {self.folder}; 'harness run' makes one")
             return runs[-1]
+        if not name:
+            raise UsageError("a run's name is empty; 'harness runs' lists them")
         matching = [run for run in runs if run.id == name] or [run for run in runs if run.id.startswith(name)]
         if len(matching) > 1:
             raise UsageError(

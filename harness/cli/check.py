@@ -59,6 +59,7 @@ NOTHING: dict[str, Any] = {
 @click.option("--cache", metavar="DIR", help="Folder of encoded frames (default: HARNESS_CACHE).")
 @click.option("--results", metavar="DIR", help="Folder of runs (default: HARNESS_RESULTS or ./results).")
 @click.option("--jobs", type=int, metavar="N", help="Trials at a time, where an experiment is run.")
+@click.option("--time-limit", type=float, metavar="S", help="Kill a trial after S seconds: it then counts as worse.")
 @click.option("--force", is_flag=True, help="Run trials again that are finished already.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the table alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -91,6 +92,9 @@ def check(obj: dict[str, Any], /, what: str | None, **given: Any) -> int:
     from_file = read_toml(Path(what)) if what is not None and what.endswith(".toml") else None
     gate = gate_of(old, from_file, given)
     if what is not None and from_file is None:
+        for option in ("force", "jobs", "time_limit"):
+            if given[option]:
+                raise UsageError(f"--{option.replace('_', '-')} is for trials, and {what} is a run that has ended")
         run = Store(results).open(what)
         left = unfinished(run)
         if left:
@@ -172,6 +176,7 @@ def _run(
         data=given["data"],
         cache=given["cache"],
         results=given["results"],
+        time_limit=given["time_limit"],
         timing=False,
         plots=False,
         gate=from_file["gate"] if from_file is not None else old.gate,

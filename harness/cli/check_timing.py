@@ -35,9 +35,9 @@ def check_timing(obj: dict[str, Any], what: str | None, given: dict[str, Any]) -
     from ..noise import read_floor, refuse_below
     from .check import conclude, gate_of
 
-    for option, wanted in (("force", False), ("jobs", None)):
-        if given[option] != wanted:
-            raise UsageError(f"--{option} is for trials: --timing trains none")
+    for option in ("force", "jobs", "time_limit"):
+        if given[option]:
+            raise UsageError(f"--{option.replace('_', '-')} is for trials: --timing trains none")
     if given["against"] is None:
         raise UsageError("nothing to time against: give --against PYTHON, such as ../before/.venv/bin/python")
     results = results_folder(given["results"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import traceback
@@ -113,6 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``harness`` with ``arguments`` (default: the process's) and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     traced = "--traceback" in given
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a mark shows a question mark.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         with _one_line_warnings():
             early = parse_early(given)
@@ -141,13 +146,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.exceptions.Abort):
         return _failed("interrupted", ExitCode.INTERRUPTED, traced)
     except BrokenPipeError:
-        # The reader of a pipe such as "| head" is gone: nothing is left to say, not even at interpreter exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
+        return _unread()
+    except SystemExit as error:
+        # click and rich end the process themselves where the reader of a pipe is gone.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _unread()
+        raise
     except Exception as error:
         message = f"internal error: {type(error).__name__}: {error} (run again with --traceback to see where)"
         return _failed(message, ExitCode.FAILED, traced)
+
+
+def _unread() -> int:
+    """The reader of a pipe such as ``| head`` is gone: nothing is left to say, not even at interpreter exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.OK
 
 
 def _failed(message: str, code: ExitCode, traced: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,6 +58,20 @@ class Entry:
         return all(
             name in held and all(held[name].get(part) == wanted[part] for part in ("source", "parameters"))
             for name, wanted in self.job.suppliers["metrics"].items()
+        )
+
+    def reused(self) -> tuple[Path, Record]:
+        """The reusable record and where it lies, with the metrics that are asked for alone: it may hold others, of other code."""
+        assert self.reusable is not None
+        assert self.job is not None
+        path, record = self.reusable
+        wanted = self.job.suppliers["metrics"]
+        rows = [row for row in record.outcome.get("metrics", ()) if row["metric"] in wanted]
+        return path, replace(
+            record,
+            outcome={**record.outcome, "metrics": rows},
+            noisy=tuple(row for row in record.noisy if row["metric"] in wanted),
+            suppliers={**record.suppliers, "metrics": wanted},
         )
 
 

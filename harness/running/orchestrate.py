@@ -245,8 +245,7 @@ class _Running:
         jobs = self._jobs(len(tasks), device)
         self.listener.trials(len(self.entries), len(reused), jobs, device, self.run.path)
         for entry in reused:
-            assert entry.reusable is not None
-            path = self.run.reuse(*entry.reusable)
+            path = self.run.reuse(*entry.reused())
             record = read_record(path)
             assert record is not None
             entry.path = path

@@ -225,6 +225,23 @@ def test_a_reader_that_leaves_does_not_change_the_status(cli, saved, change, sta
     assert (done.returncode, done.stderr) == (status, b"")
 
 
+def test_a_comparison_without_a_reader_ends_well(cli, saved):
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = [sys.executable, "-m", "harness", "compare", "latest", "main"]
+    done = subprocess.run(
+        arguments, cwd=cli.folder, env=cli.environment, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_terminal_without_the_marks_shows_question_marks(cli, saved):
+    done = cli("check", "latest", "--baseline", changed(saved, "perfect", all_right), PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "? worse" in done.stdout
+
+
 def test_a_pipe_is_written_to_and_not_replaced(here, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -188,6 +188,12 @@ def test_a_metric_that_is_missing_is_taken_from_the_saved_weights(first, records
         with np.load(path.with_name(record.arrays)) as arrays:
             (value,) = [row["value"] for row in record.outcome["metrics"] if row["name"] == "output_spikes"]
             assert value == arrays["test/counts"].sum()
+    # What a finished record holds beside what is asked for was asked for by another run, of code that may be gone.
+    again = cli(*ASKED, *SMALL, "--no-timing", "--no-plots")
+    assert "(4 cached)" in again.stdout
+    for path in (cli.results / "latest").resolve().glob("trials/*.json"):
+        record = Record.from_text(path.read_text(), "x")
+        assert "output-spikes" not in {*record.suppliers["metrics"], *(row["metric"] for row in record.figures())}
 
 
 def test_runs_lists_and_shows(first, cli):
