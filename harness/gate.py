@@ -14,7 +14,7 @@ CONFIDENCE = 0.99
 MARGIN = {"fraction": 0.01}  # absolute; of every other unit the share below
 RELATIVE_MARGIN = 0.05
 THRESHOLD = 0.05
-SEED_NOISE = {"fraction": 0.02}
+SEED_NOISE = {"fraction": 0.05}
 RELATIVE_SEED_NOISE = 0.1
 
 _LIMITS = ("margin", "tolerance", "threshold", "seed_noise")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -72,7 +72,10 @@ class Entry:
     @classmethod
     def from_line(cls, line: bytes) -> Entry:
         """The entry in ``line``; raises ``ValueError`` that says what is wrong with it."""
-        data = json.loads(line.decode(), parse_constant=_refuse)
+        try:
+            data = json.loads(line.decode(), parse_constant=_refuse)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         if not isinstance(data, dict) or "schema" not in data:
             raise ValueError("it has no schema number")
         if data["schema"] != SCHEMA:
@@ -104,7 +107,7 @@ def _refuse(constant: str) -> float:
 def _measured(given: Mapping[str, Any]) -> Measured:
     values = {int(seed): value for seed, value in given["values"].items()}
     for value in values.values():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
             raise ValueError(f"{value!r} is no number")
     return Measured(values=values, **{name: str(given[name]) for name in ("unit", "direction", "kind", "title")})
 

@@ -143,6 +143,8 @@ def read_floor(
         age = datetime.now(UTC) - datetime.fromisoformat(floor.when)
         if not rows or not all(math.isfinite(value) and value >= 0 for value in numbers):
             raise ValueError("no floors")
+        if not isinstance(floor.platform, dict) or type(floor.blocks) is not int:
+            raise ValueError("no platform, or no number of rounds")
     except (KeyError, TypeError, ValueError) as error:
         cause = f"{type(error).__name__}: {error}"
         raise DataError(f"{path}: damaged: {cause}; 'harness noise' measures it anew") from None

@@ -20,7 +20,7 @@ def test_a_file_without_a_gate_has_the_default_one(tmp_path):
     assert gate == Gate()
     assert gate.confidence == 0.99
     assert (gate.margin("accuracy", "fraction"), gate.margin("synops", "operations/recording")) == (0.01, 0.05)
-    assert (gate.seed_noise("accuracy", "fraction"), gate.seed_noise("synops", "x")) == (0.02, 0.1)
+    assert (gate.seed_noise("accuracy", "fraction"), gate.seed_noise("synops", "x")) == (0.05, 0.1)
     assert (gate.threshold("training_step"), gate.tolerance("parameters", 3.0)) == (0.05, 3.0)
 
 

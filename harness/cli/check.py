@@ -48,7 +48,9 @@ NOTHING: dict[str, Any] = {
     metavar="FIGURE=VALUE",
     help="The loss that is let pass, such as accuracy=0.02 or synops=0.1, over the baseline's own.",
 )
-@click.option("--confidence", "wanted", type=float, metavar="C", help="One-sided, over all rows (default: 0.99).")
+@click.option(
+    "--confidence", "wanted", type=float, metavar="C", help="One-sided, over all lines (default: the gate's, or 0.99)."
+)
 @click.option("--timing", is_flag=True, help="Check speed instead: against --against, in interleaved fresh processes.")
 @click.option("--against", metavar="PYTHON", help="With --timing: the interpreter of the environment to compare with.")
 @click.option("--threshold", type=float, metavar="SHARE", help="With --timing: the slowdown let pass (default: 0.05).")

@@ -160,7 +160,12 @@ def _notes(hellos: Sequence[dict[str, Any]], device: str, threads: int, rounds: 
     yield f"times: {rounds} interleaved rounds in fresh pairs of processes, threads: {threads}, {device}"
     if len(hellos) == 2:
         old, new = hellos
-        yield f"old: harness {old['harness']}, core {old['source'][:8]}; new: harness {new['harness']}, core {new['source'][:8]}"
+        yield f"old: {_says(old)}; new: {_says(new)}"
+
+
+def _says(hello: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in hello["versions"].items())
+    return f"harness {hello['harness']}, core {hello['source'][:8]}, Python {hello['python']}, {versions}"
 
 
 @contextlib.contextmanager

@@ -51,7 +51,11 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="With a baseline: fail a trial whose configuration, or any figure of it, cannot be compared.",
     )
-    group.addoption("--harness-results", metavar="DIR", help="Folder of runs (default: HARNESS_RESULTS or ./results).")
+    group.addoption(
+        "--harness-results",
+        metavar="DIR",
+        help="Folder of runs (default: HARNESS_RESULTS, or results below the root folder).",
+    )
     group.addoption("--harness-data", metavar="DIR", help="Folder of datasets (default: HARNESS_DATA).")
     group.addoption(
         "--harness-plugin",
