@@ -17,6 +17,7 @@ THRESHOLD = 0.05
 SEED_NOISE = {"fraction": 0.05}
 RELATIVE_SEED_NOISE = 0.1
 
+WORKS = ("training_step", "inference")  # what is timed, and what a threshold can speak of
 _LIMITS = ("margin", "tolerance", "threshold", "seed_noise")
 
 
@@ -84,6 +85,10 @@ class Gate:
                 if name not in _LIMITS:
                     raise UsageError(
                         f"{where}: [gate.{figure}] has no {name!r}{nearest(name, _LIMITS)}; it has: {', '.join(_LIMITS)}"
+                    )
+                if name == "threshold" and figure not in WORKS:
+                    raise UsageError(
+                        f"{where}: [gate.{figure}] threshold: times are those of {' and '.join(WORKS)}{nearest(str(figure), WORKS)}"
                     )
                 limits.setdefault(str(figure), {})[name] = _number(f"{where}: [gate.{figure}] {name}", value)
         figures = data.get("figures", [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -114,6 +116,21 @@ def test_a_baseline_of_nothing_is_refused():
     one = configuration(np.ones((1, 8), dtype=bool))
     with pytest.raises(BaselineError, match=f"configuration {one.row} stands twice"):
         Baseline.from_text(baseline(one, one).to_text(), "x")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data["configurations"][0].update(trials=[], figures=[]), "it has no trial"),
+        (lambda data: data["configurations"][0].update(suppliers={"dataset": 3}), "supplier of dataset is 3"),
+        (lambda data: data["experiment"].update(plugins=[3]), "plugins must be names"),
+    ],
+)
+def test_parts_that_only_later_steps_would_miss_are_missed_at_once(change, message):
+    data = json.loads(made().to_text())
+    change(data)
+    with pytest.raises(BaselineError, match=message):
+        Baseline.from_text(json.dumps(data), "x")
 
 
 def write(run, *records, limit=None, state="finished", gate=None, trials=()):

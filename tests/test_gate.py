@@ -46,6 +46,11 @@ def test_a_file_sets_limits_by_figure(tmp_path):
         ("[gate.accuracy]\nmargin = -1\n", r"margin = -1: expected a number >= 0"),
         ("[gate.accuracy]\nmargin = nan\n", r"margin = nan: expected a number >= 0"),
         ('[gate.accuracy]\nmargin = "1 %"\n', r"margin = '1 %': expected a number >= 0"),
+        (
+            "[gate.trainingstep]\nthreshold = 0.1\n",
+            r"times are those of training_step and inference \(did you mean 'training_step'",
+        ),
+        ("[gate.accuracy]\nthreshold = 0.1\n", r"\[gate.accuracy\] threshold: times are those of training_step and"),
         ("[gate]\nfigures = 3\n", r"figures = 3: expected a list of names"),
         ("gate = 3\n", r"gate must be a table"),
         (f"[gate.accuracy]\nmargin = 1{'0' * 400}\n", r"expected a number >= 0 below"),

@@ -204,6 +204,8 @@ def changed(**more):
         (changed(figures={"f": {"values": {"0": float("inf")}}}), "Infinity is no number of JSON"),
         (changed(figures={"f": {"values": {"0": True}}}), "True is no number"),
         (changed(figures={"f": {"values": {"first": 1}}}), "invalid literal"),
+        (changed(figures={"f": {"values": {"0": 10**400}}}), "is no number"),
+        ("[" * 100_000, "nested too deeply"),
         ("<<<<<<< HEAD", "a conflict that git left"),
         ("\udcff", "not a line of a history"),
     ],

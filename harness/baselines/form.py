@@ -155,11 +155,18 @@ def _prove(made: Baseline) -> None:
             value = getattr(made, part).get(name)
             if name in getattr(made, part) and (isinstance(value, bool) or not isinstance(value, types)):
                 raise ValueError(f"{part}: {name} is {_short(value)}")
+    if not all(isinstance(name, str) for name in made.experiment.get("plugins", ())):
+        raise ValueError("experiment: plugins must be names")
     if not made.configurations:
         raise ValueError("it holds no configuration")
     _prove_once((item.row for item in made.configurations), "configuration")
     for item in made.configurations:
         _prove_types(item, "configuration")
+        if not item.trials:
+            raise ValueError(f"{item.label}: it has no trial")
+        for kind, supplier in item.suppliers.items():
+            if not isinstance(supplier, dict):
+                raise ValueError(f"{item.label}: supplier of {kind} is {_short(supplier)}")
         if item.row != digest(item.specification):
             raise ValueError(f"{item.label}: row {item.row} is not that of its specification")
         for trial in item.trials:

@@ -8,9 +8,20 @@ from typing import Any
 from ..errors import UsageError
 from ..experiment import Experiment, parse_seeds, parse_setting
 
+_UNASKED: Mapping[str, Any] = {
+    "plugins": None,
+    "settings": (),
+    "seeds": None,
+    "recipe": None,
+    "epochs": None,
+    "limit": None,
+    "report_inflation": False,
+}
 
-def asked(from_file: Mapping[str, Any], given: Mapping[str, Any]) -> Experiment:
-    """The file's experiment with the command line's words over it; raises :class:`UsageError`."""
+
+def asked(from_file: Mapping[str, Any], words: Mapping[str, Any] | None = None) -> Experiment:
+    """The file's experiment with the command line's ``words`` over it, where there are any; raises :class:`UsageError`."""
+    given = {**_UNASKED, **(words or {})}
     plugins = given["plugins"].split(",") if given["plugins"] is not None else from_file.get("plugins", [])
     if isinstance(plugins, str):
         plugins = plugins.split(",")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ from ..baselines.files import find_baseline, folder_of, list_baselines, read_bas
 from ..baselines.form import Baseline, BaselineError
 from ..places import results_folder
 from ..store import LATEST, Store
+from .concluding import shown_path
 
 _results = click.option("--results", metavar="DIR", help="Folder of runs (default: HARNESS_RESULTS or ./results).")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -32,7 +32,7 @@ def save_baseline(name: str, run: str, results: str | None, replace: bool) -> No
     folder = results_folder(results)
     path, made = save(name, Store(folder).open(run), folder, overwrite=replace)
     trials = sum(len(item.trials) for item in made.configurations)
-    click.echo(f"{_shown(path)}: {len(made.configurations)} configurations, {trials} trials of {made.run}")
+    click.echo(f"{shown_path(path)}: {len(made.configurations)} configurations, {trials} trials of {made.run}")
     git = made.environment.get("git")
     if git and git.get("dirty"):
         click.echo("note: the working folder had changes that no commit holds", err=True)
@@ -91,10 +91,3 @@ def show(name: str, results: str | None, as_json: bool) -> None:
     from ..report.baseline import terminal
 
     Console().print(terminal(made))
-
-
-def _shown(path: Path) -> Path:
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path

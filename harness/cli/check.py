@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..baselines.files import find_baseline, read_baseline
 from ..baselines.form import Baseline, BaselineError
 from ..baselines.reduction import experiment_of, of_run, unfinished
-from ..errors import ExitCode, UsageError, nearest
+from ..errors import ExitCode, UsageError
 from ..experiment import read_toml
 from ..gate import Gate, confidence
 from ..places import results_folder
 from ..store import Run, Store
 from .asked import asked
-
-if TYPE_CHECKING:
-    from ..baselines.form import Configuration
-    from ..comparison.verdicts import Check
-
-NOTHING: dict[str, Any] = {
-    "plugins": None,
-    "settings": (),
-    "epochs": None,
-    "seeds": None,
-    "recipe": None,
-    "limit": None,
-    "report_inflation": False,
-}
+from .concluding import conclude
 
 
 @click.command(short_help="Check a run against a baseline, or speed against another environment.")
@@ -89,10 +73,14 @@ def check(obj: dict[str, Any], /, what: str | None, **given: Any) -> int:
         )
     if what == "":
         raise UsageError("the run to check is an empty word: name one, such as latest, or leave it out")
+    from ..comparison.limits import refuse_idle_limits
+
     results = results_folder(given["results"])
     old = read_baseline(find_baseline(given["baseline"], results))
     from_file = read_toml(Path(what)) if what is not None and what.endswith(".toml") else None
     gate = gate_of(old, from_file, given)
+    # A margin of the command line that means nothing must not cost a run first.
+    refuse_idle_limits(replace(gate, limits=margins_of(given)), old.configurations)
     if what is not None and from_file is None:
         for option in ("force", "jobs", "time_limit"):
             if given[option]:
@@ -108,44 +96,30 @@ def check(obj: dict[str, Any], /, what: str | None, **given: Any) -> int:
             return code
     from ..comparison.regression import check as compared
 
-    new = of_run(run, gate)
-    _refuse_idle_limits(gate, [*old.configurations, *new.configurations])
-    found = compared(old, new, gate)
+    found = compared(old, of_run(run, gate), gate)
     return conclude(found, given, run.path / "check")
 
 
 def gate_of(old: Baseline | None, from_file: dict[str, Any] | None, given: dict[str, Any]) -> Gate:
     """The gate of the experiment file, else of the baseline, with the command line's words over it."""
     gate: Gate = from_file["gate"] if from_file is not None else old.gate if old is not None else Gate()
-    for text in given["margins"]:
-        figure, _, value = text.partition("=")
-        try:
-            gate = gate.with_limit(figure.strip(), "margin", float(value))
-        except ValueError:
-            raise UsageError(f"--margin {text!r}: expected FIGURE=VALUE, such as accuracy=0.02") from None
+    for figure, limits in margins_of(given).items():
+        gate = gate.with_limit(figure, "margin", limits["margin"])
     if given["wanted"] is not None:
-        gate = Gate(confidence=confidence(given["wanted"], "--confidence"), figures=gate.figures, limits=gate.limits)
+        gate = replace(gate, confidence=confidence(given["wanted"], "--confidence"))
     return gate
 
 
-def _refuse_idle_limits(gate: Gate, configurations: Iterable[Configuration]) -> None:
-    """Raise :class:`UsageError` for a margin or tolerance that no figure is held to: a typing error would go unseen."""
-    kinds: dict[str, set[str]] = {}
-    for figure in (figure for item in configurations for figure in item.figures):
-        kinds.setdefault(figure.name, set()).add(figure.kind)
-    for name, limits in gate.limits.items():
-        for limit, kind in (("margin", "seeded"), ("seed_noise", "seeded"), ("tolerance", "exact")):
-            if limit not in limits:
-                continue
-            if name not in kinds:
-                raise UsageError(
-                    f"there is a {limit} for {name!r}, which no figure checked is called{nearest(name, kinds)}"
-                )
-            if kind not in kinds[name]:
-                other = "tolerance" if kind == "seeded" else "margin"
-                raise UsageError(
-                    f"there is a {limit} for {name!r}, which is {min(kinds[name])}: its limit is [gate.{name}] {other}"
-                )
+def margins_of(given: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The margins of the command line, as limits of a gate; raises :class:`UsageError`."""
+    limits: dict[str, dict[str, float]] = {}
+    for text in given["margins"]:
+        figure, _, value = text.partition("=")
+        try:
+            limits[figure.strip()] = {"margin": float(value)}
+        except ValueError:
+            raise UsageError(f"--margin {text!r}: expected FIGURE=VALUE, such as accuracy=0.02") from None
+    return limits
 
 
 def _run(
@@ -159,7 +133,7 @@ def _run(
     from .run import print_plan
 
     told = old.experiment
-    experiment = asked(from_file, NOTHING) if from_file is not None else experiment_of(old)
+    experiment = asked(from_file) if from_file is not None else experiment_of(old)
     if experiment.limit is not None:
         raise BaselineError(
             f"a run limited to {experiment.limit} recordings a split compares with no baseline: leave limit out"
@@ -186,70 +160,3 @@ def _run(
     with make_listener(quiet=quiet) as listener:
         finished = execute(plan, obj["registry"], obj["config"], options, listener)
     return finished.run, finished.exit_code
-
-
-def conclude(found: Check, given: dict[str, Any], beside: Path) -> int:
-    """Show ``found``, write it as Markdown and JUnit XML, and return the exit status."""
-    from ..report.checks import markdown, terminal
-    from ..report.junit import junit
-    from ..store import write_atomically
-
-    code = found.exit_code(strict=given["strict"], fail_inconclusive=given["fail_inconclusive"])
-    written = [
-        (given["markdown"] or beside.with_suffix(".md"), markdown(found, code=code).encode()),
-        (
-            given["junit"] or beside.with_suffix(".xml"),
-            junit(found, strict=given["strict"], fail_inconclusive=given["fail_inconclusive"]),
-        ),
-    ]
-    for path, content in written:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists() and not path.is_file():
-                path.write_bytes(content)  # a pipe or a device is written to, not replaced
-            else:
-                write_atomically(path.resolve(), content)
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
-    with _readers_may_leave():
-        if given["as_json"]:
-            import json
-
-            shown = {"exit_code": int(code), **as_json(found)}
-            click.echo(json.dumps(shown, indent=1))
-            return int(code)
-        from rich.console import Console
-
-        Console().print(terminal(found, code=code))
-        if not given["quiet"]:
-            click.echo(f"written: {', '.join(str(shown_path(path)) for path, _ in written)}")
-    return int(code)
-
-
-@contextlib.contextmanager
-def _readers_may_leave() -> Iterator[None]:
-    """Go on where the reader of a pipe such as ``| head`` is gone: that says nothing of the check, and must not be its status."""
-    try:
-        yield
-    except (BrokenPipeError, SystemExit):  # rich makes an exit of it
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def as_json(found: Check) -> dict[str, Any]:
-    """A check as plain JSON values."""
-    return {
-        "old": found.old,
-        "new": found.new,
-        "gate": found.gate.to_json(),
-        "notes": list(found.notes),
-        "verdicts": [vars(verdict) for verdict in found.verdicts],
-    }
-
-
-def shown_path(path: Path) -> Path:
-    """``path`` as seen from here, where it lies below."""
-    try:
-        return path.absolute().relative_to(Path.cwd())
-    except ValueError:
-        return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,20 @@ from ..baselines.form import Baseline
 from ..baselines.reduction import of_run
 from ..errors import UsageError
 from ..experiment import read_toml
-from ..gate import Gate
+from ..gate import WORKS, Gate
 from ..places import cache_folder, data_folder, results_folder
+from ..plan import make_plan
 from ..store import Store
+from .asked import asked
+from .concluding import conclude
+from .pieces import able, pieces_of
 
 if TYPE_CHECKING:
     from ..comparison.speed import Timed
     from ..execution.duet import Piece, Taken
 
 Report = Callable[..., None]
+_RESAMPLES = 10_000
 
 
 def check_timing(obj: dict[str, Any], what: str | None, given: dict[str, Any]) -> int:
@@ -31,9 +37,8 @@ def check_timing(obj: dict[str, Any], what: str | None, given: dict[str, Any]) -
     from ..comparison.speed import judge
     from ..comparison.verdicts import Check
     from ..execution.duet import BLOCKS, Side, duel, interpreter
-    from ..execution.worker import WORKS
     from ..noise import read_floor, refuse_below
-    from .check import conclude, gate_of
+    from .check import gate_of
 
     for option in ("force", "jobs", "time_limit"):
         if given[option]:
@@ -41,14 +46,20 @@ def check_timing(obj: dict[str, Any], what: str | None, given: dict[str, Any]) -
     if given["against"] is None:
         raise UsageError("nothing to time against: give --against PYTHON, such as ../before/.venv/bin/python")
     results = results_folder(given["results"])
-    pieces, gate_source, from_file, told = _asked(obj, what, given, results)
+    notes: list[str] = []
+    pieces, gate_source, from_file, told = _asked(obj, what, given, results, notes.append)
     gate = _with_threshold(gate_of(gate_source, from_file, given), given["threshold"])
     device, threads = told.get("device") or "auto", told.get("threads") or 1
     rounds = BLOCKS if given["rounds"] is None else given["rounds"]
-    fewest = fewest_blocks(gate.confidence)
+    # Over many lines Holm asks more of each: with too few rounds or resamples none of them could ever be worse.
+    lines = len(pieces) * len(WORKS)
+    level = (1 - gate.confidence) / lines
+    fewest = fewest_blocks(1 - level)
     if rounds < fewest:
-        raise UsageError(f"--rounds {rounds}: confidence {gate.confidence:g} needs {fewest} at least")
-    notes: list[str] = []
+        raise UsageError(
+            f"--rounds {rounds}: confidence {gate.confidence:g} needs {fewest} at least over {lines} lines"
+        )
+    resamples = max(_RESAMPLES, math.ceil(10 / level))
     floor = read_floor(results, threads, device, rounds=rounds, note=notes.append)
     for piece in pieces:
         for work in WORKS:
@@ -82,7 +93,7 @@ def check_timing(obj: dict[str, Any], what: str | None, given: dict[str, Any]) -
                 seed=0 if only is None else 1,
             )
             devices.update(item.device for item in taken)
-            return [_timed(item, gate) for item in taken]
+            return [_timed(item, gate, resamples) for item in taken]
 
         verdicts = judge(take(None), gate, take)
     found = Check(
@@ -96,7 +107,7 @@ def check_timing(obj: dict[str, Any], what: str | None, given: dict[str, Any]) -
 
 
 def _asked(
-    obj: dict[str, Any], what: str | None, given: dict[str, Any], results: Path
+    obj: dict[str, Any], what: str | None, given: dict[str, Any], results: Path, note: Callable[[str], None]
 ) -> tuple[list[Piece], Baseline | None, dict[str, Any] | None, dict[str, Any]]:
     """What to time, and where its gate, device and threads stand."""
     from ..execution.duet import Piece
@@ -105,23 +116,10 @@ def _asked(
     if given["baseline"] is not None:
         baseline = read_baseline(find_baseline(given["baseline"], results))
     if what is not None and what.endswith(".toml"):
-        from ..plan import make_plan
-        from .asked import asked
-        from .check import NOTHING
-
         from_file = read_toml(Path(what))
-        plan = make_plan(asked(from_file, NOTHING), obj["registry"], from_file.get("device", "auto"))
-        firsts = {trial.specification.row: trial for trial in reversed(plan.trials) if not trial.skip}
-        pieces = [
-            Piece(
-                row=row,
-                label=trial.label.rpartition(" ")[0],
-                specification=trial.specification.to_json(),
-                seed=trial.seed,
-            )
-            for row, trial in reversed(firsts.items())
-        ]
-        return pieces, baseline, from_file, from_file
+        device = from_file.get("device", "auto")
+        plan = make_plan(asked(from_file), obj["registry"], device)
+        return pieces_of(plan, note), baseline, from_file, {**from_file, "device": able(plan, device)}
     side = of_run(Store(results).open(what)) if what is not None else baseline
     if side is None:
         raise UsageError("nothing to time: give an experiment file, a run, or --baseline NAME")
@@ -133,15 +131,13 @@ def _asked(
 
 
 def _with_threshold(gate: Gate, threshold: float | None) -> Gate:
-    from ..execution.worker import WORKS
-
     for work in WORKS if threshold is not None else ():
         assert threshold is not None
         gate = gate.with_limit(work, "threshold", threshold)
     return gate
 
 
-def _timed(item: Taken, gate: Gate) -> Timed:
+def _timed(item: Taken, gate: Gate, resamples: int) -> Timed:
     from ..comparison.speed import Timed
 
     if item.refused:
@@ -152,7 +148,7 @@ def _timed(item: Taken, gate: Gate) -> Timed:
         work=item.work,
         old=item.old,
         new=item.new,
-        evidence=item.evidence(confidence=gate.confidence),
+        evidence=item.evidence(confidence=gate.confidence, resamples=resamples),
     )
 
 

@@ -11,7 +11,7 @@ from ..errors import ExitCode
 from ..gate import Gate, confidence
 from ..places import results_folder
 from ..store import Store
-from .check import as_json as plain
+from .concluding import plain
 
 
 @click.command(short_help="Compare any two runs, baselines or configurations.")

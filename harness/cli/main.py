@@ -24,6 +24,7 @@ from .cache import cache
 from .check import check
 from .check_plugin import check_plugin
 from .compare import compare
+from .concluding import readers_may_leave
 from .noise import noise
 from .plugins import plugins
 from .run import run
@@ -125,12 +126,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 strict=early.strict, block=early.block, files=[Path(name) for name in early.files]
             )
             group = with_plugin_commands(registry)
-            result = group.main(
-                args=early.rest,
-                prog_name="harness",
-                standalone_mode=False,
-                obj={"registry": registry, "config": early.registry_config()},
-            )
+            result = None
+            with readers_may_leave():
+                result = group.main(
+                    args=early.rest,
+                    prog_name="harness",
+                    standalone_mode=False,
+                    obj={"registry": registry, "config": early.registry_config()},
+                )
         return int(result) if isinstance(result, int) else ExitCode.OK
     except HandledError as error:
         return _failed(str(error), error.exit_code, traced)
@@ -145,23 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{error.format_message().rstrip('.')}{hint}", ExitCode.USAGE, traced)
     except (KeyboardInterrupt, click.exceptions.Abort):
         return _failed("interrupted", ExitCode.INTERRUPTED, traced)
-    except BrokenPipeError:
-        return _unread()
-    except SystemExit as error:
-        # click and rich end the process themselves where the reader of a pipe is gone.
-        if isinstance(error.__context__, BrokenPipeError):
-            return _unread()
-        raise
     except Exception as error:
         message = f"internal error: {type(error).__name__}: {error} (run again with --traceback to see where)"
         return _failed(message, ExitCode.FAILED, traced)
-
-
-def _unread() -> int:
-    """The reader of a pipe such as ``| head`` is gone: nothing is left to say, not even at interpreter exit."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.OK
 
 
 def _failed(message: str, code: ExitCode, traced: bool) -> int:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..components import Backend
 from ..errors import UsageError
 from ..experiment import read_toml
 from ..places import cache_folder, data_folder, results_folder
 from ..plan import Plan, make_plan
 from .asked import asked
+from .pieces import able, pieces_of
 
 if TYPE_CHECKING:
-    from ..execution.duet import Piece, Taken
+    from ..execution.duet import Taken
     from ..noise import Floor
 
 
@@ -60,8 +60,7 @@ def noise(obj: dict[str, Any], /, **given: Any) -> None:
     threshold = given["threshold"]
     if threshold is not None and not threshold > 0:
         raise UsageError(f"--threshold {threshold:g}: expected a share > 0, such as 0.05")
-    unasked = {"epochs": None, "seeds": None, "limit": None, "report_inflation": False}
-    plan = make_plan(asked(from_file, {**unasked, **given}), obj["registry"], device)
+    plan = make_plan(asked(from_file, given), obj["registry"], device)
     show = not (given["quiet"] or given["as_json"])
     with make_listener(quiet=not show) as listener:
         floor, path = _measure(obj, given, plan, threads, device, listener, show)
@@ -82,7 +81,7 @@ def _measure(
     from ..execution.duet import BLOCKS, Side, duel, launches_for
     from ..noise import Floor, platform_of, write_floor
 
-    pieces = _pieces(plan, listener.note)
+    pieces = pieces_of(plan, listener.note)
     folder = results_folder(given["results"])
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "noise.log"
@@ -101,7 +100,7 @@ def _measure(
                 pieces,
                 blocks=blocks,
                 threads=threads,
-                device=_able(plan, device),
+                device=able(plan, device),
                 data=data_folder(given["data"]),
                 cache=cache_folder(given["cache"]),
                 log=log,
@@ -124,28 +123,6 @@ def _measure(
     for beside in folder.glob(f"{log.stem}-*{log.suffix}"):
         beside.unlink(missing_ok=True)
     return floor, path
-
-
-def _pieces(plan: Plan, note: Callable[[str], None]) -> list[Piece]:
-    """The first seed of every configuration that can run."""
-    from ..execution.duet import Piece
-
-    pieces: dict[str, Piece] = {}
-    for trial in plan.trials:
-        row, label = trial.specification.row, trial.label.rpartition(" ")[0]
-        if trial.skip:
-            note(f"{label} was left out: {trial.skip}")
-        elif row not in pieces:
-            pieces[row] = Piece(row=row, label=label, specification=trial.specification.to_json(), seed=trial.seed)
-    if not pieces:
-        raise UsageError("nothing to time: every configuration was left out")
-    return list(pieces.values())
-
-
-def _able(plan: Plan, device: str) -> str:
-    """``auto`` without a GPU where a backend of the plan cannot use one, as in a run."""
-    backends = [entry.component for entry in plan.components.values() if isinstance(entry.component, Backend)]
-    return "cpu" if device == "auto" and any("cuda" not in item.devices for item in backends) else device
 
 
 def _reporter(listener: Any, number: int, count: int) -> Callable[..., None]:

@@ -11,6 +11,7 @@ from ..experiment import read_toml
 from ..gate import Gate
 from ..plan import Plan, make_plan
 from .asked import asked
+from .concluding import shown_path
 
 
 @click.command()
@@ -131,9 +132,6 @@ def _show(finished: Any, as_json: bool) -> None:
     from ..report.tables import terminal
 
     Console().print(terminal(finished.summary))
-    try:
-        where = finished.run.path.relative_to(Path.cwd())
-    except ValueError:
-        where = finished.run.path
+    where = shown_path(finished.run.path)
     drawn = "plots, " if (finished.run.path / "plots").is_dir() else ""
     click.echo(f"{where}: records, logs, {drawn}table and figures as .md and .csv")

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
-from typing import Any
 
 from ..baselines.form import Baseline, BaselineError, Configuration, Figure, Trial, correct_bits, recordings_of
-from ..errors import UsageError, nearest
 from ..gate import Gate
 from ..records import Status
+from .differences import differences, differing
 from .evidence import Evidence
+from .limits import refuse_idle_limits, refuse_unknown_figures
 from .verdicts import IDENTICAL, Check, Mark, Pending, Verdict, decide
 
-_DIFFERENCES = 4  # named in a sentence, at most
 _EXACT_WITHIN = "exact figures compare within one platform alone"
 
 
-def check(old: Baseline, new: Baseline, gate: Gate) -> Check:
+def check(old: Baseline, new: Baseline, gate: Gate, *, among: Baseline | None = None) -> Check:
     """Every configuration of ``old`` against the one of ``new`` with the same specification.
 
-    Raises :class:`BaselineError` for a limited run and :class:`UsageError` for a figure of ``gate`` that no side has.
+    ``among`` is the whole baseline where ``old`` is a part of it: ``gate`` may speak of any figure there. Raises
+    :class:`BaselineError` for a limited run and :class:`UsageError` for a figure or a limit of ``gate`` that speaks of none.
     """
     _refuse_limited(new)
-    _refuse_unknown_figures(gate, [*old.configurations, *new.configurations])
+    configurations = [*(among or old).configurations, *new.configurations]
+    refuse_unknown_figures(gate, configurations)
+    refuse_idle_limits(gate, configurations)
     by_row = {item.row: item for item in new.configurations}
     pairs = [(item, by_row.get(item.row)) for item in old.configurations]
     known = {item.row for item in old.configurations}
@@ -41,7 +43,7 @@ def compare(old: Baseline, new: Baseline, gate: Gate) -> Check:
 
     Raises :class:`BaselineError` where nothing can be paired.
     """
-    _refuse_unknown_figures(gate, [*old.configurations, *new.configurations])
+    refuse_unknown_figures(gate, [*old.configurations, *new.configurations])
     limits = [side.experiment.get("limit") for side in (old, new)]
     if limits[0] != limits[1]:
         told = " and ".join(f"{side.name} to {_limit(limit)}" for side, limit in zip((old, new), limits, strict=True))
@@ -90,16 +92,6 @@ def _refuse_limited(new: Baseline) -> None:
     limit = new.experiment.get("limit")
     if limit is not None:
         raise BaselineError(f"{new.name} was limited to {limit} recordings a split: it compares with no baseline")
-
-
-def _refuse_unknown_figures(gate: Gate, configurations: Iterable[Configuration]) -> None:
-    known = {figure.name for item in configurations for figure in item.figures}
-    for name in gate.figures:
-        if known and name not in known:
-            raise UsageError(
-                f"the gate checks a figure {name!r} that neither side has{nearest(name, known)}; "
-                f"there are: {', '.join(sorted(known))}"
-            )
 
 
 def _code_notes(old: Baseline, new: Baseline) -> Iterator[str]:
@@ -165,7 +157,7 @@ class _Comparison:
             yield self._figure(old, new, figure, theirs.get(figure.name), seeds)
         unknown = [name for name in self.gate.figures if name in theirs and name not in {f.name for f in old.figures}]
         for name in unknown:
-            yield _with(_blank(old, theirs[name]), reason=f"the old side has no {name}: save it anew with this gate")
+            yield replace(_blank(old, theirs[name]), reason=f"the old side has no {name}: save it anew with this gate")
         if not wanted and not unknown:
             yield _whole(old, Mark.NOT_COMPARABLE, "the old side holds no figure of it that is checked")
 
@@ -182,33 +174,33 @@ class _Comparison:
             # A metric that fails for every seed has no figures: its failures stand under its own name.
             other = next((item for item in new.figures if item.metric == figure.metric and _failures(item)), None)
         if other is None:
-            return _with(
+            return replace(
                 base,
                 reason=f"the new side has no {figure.name}: metric {figure.metric} was left out, or gives it no longer",
             )
         failed = _failures(other)
         if failed and not _failures(figure):
-            return _with(base, mark=Mark.WORSE, reason=f"metric {figure.metric} {'; '.join(failed)}")
+            return replace(base, mark=Mark.WORSE, reason=f"metric {figure.metric} {'; '.join(failed)}")
         if other.name != figure.name:
-            return _with(base, reason=f"metric {figure.metric} {'; '.join(failed)} on both sides")
+            return replace(base, reason=f"metric {figure.metric} {'; '.join(failed)} on both sides")
         moved = [
             f"{part} {getattr(figure, part) or 'none'} -> {getattr(other, part) or 'none'}"
             for part in ("unit", "kind", "direction")
             if getattr(figure, part) != getattr(other, part)
         ]
         if moved:
-            return _with(base, reason=f"{figure.name} is no longer the same figure: {', '.join(moved)}")
+            return replace(base, reason=f"{figure.name} is no longer the same figure: {', '.join(moved)}")
         without = [seed for seed in seeds if str(seed) not in figure.values or str(seed) not in other.values]
         if without:
             told = [
                 side.problems[str(seed)] for side in (figure, other) for seed in without if str(seed) in side.problems
             ]
-            return _with(
+            return replace(
                 base, reason=f"no value for seed {_listed(without)}: {'; '.join(dict.fromkeys(told)) or 'none'}"
             )
         first = [float(figure.values[str(seed)]) for seed in seeds]
         second = [float(other.values[str(seed)]) for seed in seeds]
-        base = _with(base, old=sum(first) / len(first), new=sum(second) / len(second))
+        base = replace(base, old=sum(first) / len(first), new=sum(second) / len(second))
         if figure.kind == "exact":
             return self._exact(base, figure, first, second, old, new)
         if figure.direction == "none":
@@ -225,19 +217,19 @@ class _Comparison:
         new: Configuration,
     ) -> Verdict:
         if old.platform != new.platform:
-            return _with(base, reason=f"{_EXACT_WITHIN}: {differences(old.platform, new.platform)}")
+            return replace(base, reason=f"{_EXACT_WITHIN}: {differences(old.platform, new.platform)}")
         tolerance = self.gate.tolerance(figure.name, figure.tolerance)
         sign = {"higher": 1, "lower": -1}.get(figure.direction, 0)
         gaps = [b - a for a, b in zip(first, second, strict=True)]
         # One seed's gain makes up for no other's loss.
         losing = [gap for gap in gaps if sign * gap < -tolerance]
         worst = max(losing or gaps, key=abs)
-        told = _with(base, change=worst, margin=tolerance, basis=f"exact, {_seeds(len(first))}")
+        told = replace(base, change=worst, margin=tolerance, basis=f"exact, {_seeds(len(first))}")
         if abs(worst) <= tolerance:
-            return _with(told, mark=Mark.SAME, basis=IDENTICAL if worst == 0 else told.basis)
+            return replace(told, mark=Mark.SAME, basis=IDENTICAL if worst == 0 else told.basis)
         if figure.direction == "none":
-            return _with(told, mark=Mark.WORSE, reason="it changed, and neither direction is better")
-        return _with(told, mark=Mark.WORSE if losing else Mark.BETTER)
+            return replace(told, mark=Mark.WORSE, reason="it changed, and neither direction is better")
+        return replace(told, mark=Mark.WORSE if losing else Mark.BETTER)
 
     def _seeded(
         self,
@@ -269,7 +261,7 @@ class _Comparison:
                 confidence=self.gate.confidence,
                 seed_noise=noise,
             )
-        return Pending(verdict=_with(base, relative=relative), evidence=evidence, margin=margin, higher=higher)
+        return Pending(verdict=replace(base, relative=relative), evidence=evidence, margin=margin, higher=higher)
 
 
 def _spread(side: Configuration, name: str, relative: bool) -> float:
@@ -307,8 +299,8 @@ def _by_recording(
 
 def _undirected(base: Verdict, first: Sequence[float], second: Sequence[float]) -> Verdict:
     if list(first) == list(second):
-        return _with(base, mark=Mark.SAME, basis=IDENTICAL)
-    return _with(base, mark=Mark.INCONCLUSIVE, reason="it changed, and neither direction is better")
+        return replace(base, mark=Mark.SAME, basis=IDENTICAL)
+    return replace(base, mark=Mark.INCONCLUSIVE, reason="it changed, and neither direction is better")
 
 
 def _blank(old: Configuration, figure: Figure) -> Verdict:
@@ -328,10 +320,6 @@ def _failures(figure: Figure) -> list[str]:
     return sorted({text for text in figure.problems.values() if text.startswith("failed: ")})
 
 
-def _with(verdict: Verdict, **changed: Any) -> Verdict:
-    return Verdict(**{**vars(verdict), **changed})
-
-
 def _whole(old: Configuration, mark: Mark, reason: str) -> Verdict:
     return Verdict(row=old.row, label=old.label, mark=mark, reason=reason)
 
@@ -339,7 +327,7 @@ def _whole(old: Configuration, mark: Mark, reason: str) -> Verdict:
 def _unpaired(old: Configuration, others: Sequence[Configuration]) -> Verdict:
     if not others:
         return _whole(old, Mark.NOT_COMPARABLE, "the new side holds no configuration")
-    closest = min(others, key=lambda item: len(list(_differing(old.specification, item.specification))))
+    closest = min(others, key=lambda item: len(list(differing(old.specification, item.specification))))
     told = differences(old.specification, closest.specification)
     return _whole(old, Mark.NOT_COMPARABLE, f"not on the new side; {closest.label} there differs in {told}")
 
@@ -366,26 +354,3 @@ def _listed(seeds: Iterable[int]) -> str:
 
 def _seeds(count: int) -> str:
     return f"{count} seed{'s' * (count != 1)}"
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """In what two mappings differ, as words: ``encoding.dt 10.0 -> 20.0``."""
-    found = [f"{path} {before!r} -> {after!r}" for path, before, after in _differing(old, new)]
-    more = f" and {len(found) - _DIFFERENCES} more" if len(found) > _DIFFERENCES else ""
-    return (", ".join(found[:_DIFFERENCES]) + more).replace("'", "") or "nothing"
-
-
-def _differing(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        # What has another name has other parameters too: the name says enough.
-        if "name" in old and old["name"] != new.get("name"):
-            yield path.rstrip("."), old["name"], new.get("name")
-            return
-        for key in dict.fromkeys([*old, *new]):
-            short = path if key == "parameters" else f"{path}{key}."
-            yield from _differing(old.get(key), new.get(key), short)
-    elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
-        if any(a != b for a, b in zip_longest(old, new)):
-            yield path.rstrip("."), list(old), list(new)
-    elif old != new:
-        yield path.rstrip("."), old, new

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ..errors import ExitCode
@@ -120,16 +120,13 @@ def decide(pending: Sequence[Pending], confidence: float) -> list[Verdict]:
 
 def _told(item: Pending, mark: Mark, level: float) -> Verdict:
     evidence = item.evidence
-    given = vars(item.verdict)
-    return Verdict(
-        **{
-            **given,
-            "mark": mark,
-            "change": evidence.effect if item.higher else -evidence.effect,
-            "margin": item.margin,
-            "detectable": None if evidence.identical else evidence.detectable(item.margin, level),
-            "basis": IDENTICAL if evidence.identical else evidence.basis,
-        }
+    return replace(
+        item.verdict,
+        mark=mark,
+        change=evidence.effect if item.higher else -evidence.effect,
+        margin=item.margin,
+        detectable=None if evidence.identical else evidence.detectable(item.margin, level),
+        basis=IDENTICAL if evidence.identical else evidence.basis,
     )
 
 

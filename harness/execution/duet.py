@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
+from ..gate import WORKS
 from .side import PATIENCE, Fresh, Side, SideRefusal, interpreter
-from .worker import WORKS
 
 if TYPE_CHECKING:
     from ..comparison.evidence import Evidence

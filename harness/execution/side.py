@@ -98,7 +98,7 @@ class Fresh:
 
     def __exit__(self, *_: object) -> None:
         """Kill the process and all that it started: it holds nothing worth an orderly end."""
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says so of a group that has just ended
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from ..training import Step
 
 PROTOCOL = 1
-WORKS = ("training_step", "inference")
 
 
 class Work(Protocol):

@@ -12,16 +12,6 @@ from ..gate import Gate
 from ..plan import Plan, make_plan
 from ..registry import Registry
 
-_NOTHING: Mapping[str, Any] = {
-    "plugins": None,
-    "settings": (),
-    "seeds": None,
-    "recipe": None,
-    "epochs": None,
-    "limit": None,
-    "report_inflation": False,
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -49,7 +39,7 @@ def ask(from_file: Mapping[str, Any], plugin_files: Sequence[str], **given: Any)
     registry = Registry.discover(files=[Path(name) for name in plugin_files])
     device = str(from_file.get("device", "auto"))
     return Asked(
-        plan=make_plan(asked(from_file, {**_NOTHING, **given}), registry, device),
+        plan=make_plan(asked(from_file, given), registry, device),
         registry=registry,
         plugin_files=tuple(plugin_files),
         device=device,

@@ -73,7 +73,9 @@ def compare_rows(
     mine = [known[row] for row in rows if row in known]
     parts = max(len(set(whole) & set(known)) / max(len(mine), 1), 1)
     held = replace(gate, confidence=1 - (1 - gate.confidence) / parts)
-    verdicts = check(replace(old, configurations=tuple(mine)), of_run(run, gate), held).verdicts if mine else ()
+    verdicts = (
+        check(replace(old, configurations=tuple(mine)), of_run(run, gate), held, among=old).verdicts if mine else ()
+    )
     found = {}
     for row, label in rows.items():
         own = [verdict for verdict in verdicts if verdict.row == row]

@@ -314,3 +314,25 @@ def test_one_seed_of_many_is_held_to_the_noise_that_the_baseline_knows():
     found = judged(full, new)["synops"]
     assert found.mark is Mark.INCONCLUSIVE
     assert "0.37" in found.basis
+
+
+@pytest.mark.parametrize(
+    ("figure_name", "limit", "message"),
+    [
+        ("acuracy", "margin", "margin for 'acuracy', which no figure checked is called .did you mean 'accuracy'"),
+        ("accuracy", "tolerance", "tolerance for 'accuracy', which is seeded: its limit is .gate.accuracy. margin"),
+    ],
+)
+def test_a_limit_that_holds_nothing_is_refused(figure_name, limit, message):
+    side = baseline(configuration(bits(0.7)))
+    with pytest.raises(UsageError, match=message):
+        check(side, side, Gate().with_limit(figure_name, limit, 0.1))
+
+
+def test_a_part_of_a_baseline_may_be_held_to_a_gate_that_speaks_of_the_rest():
+    whole = baseline(configuration(bits(0.7)), configuration(figures=[figure("rate", [1.0])], neuron="iaf"))
+    part = baseline(whole.configurations[0])
+    gate = Gate(figures=("accuracy", "rate")).with_limit("rate", "margin", 0.1)
+    with pytest.raises(UsageError, match="'rate'"):
+        check(part, part, gate)
+    assert check(part, part, gate, among=whole).verdicts[0].mark is Mark.SAME

@@ -55,6 +55,7 @@ def asked(fresh, monkeypatch):
     monkeypatch.delitem(sys.modules, "slowed", raising=False)
     (fresh.folder / "slowed.py").write_text(SLOWED)
     (fresh.folder / "slow.toml").write_text(EXPERIMENT)
+    (fresh.folder / "two.toml").write_text(EXPERIMENT.replace('"lif"', '"lif", "iaf"'))
     faster = fresh.folder / "before" / "bin" / "python"
     faster.parent.mkdir(parents=True)
     faster.write_text(f'#!/bin/sh\nIT_IS_FAST=1 exec "{sys.executable}" "$@"\n')
@@ -87,6 +88,7 @@ def test_what_became_slower_fails_after_a_rerun(fresh, asked):
         (["check", "--timing", "--against", "nowhere"], 4, "nothing to time: give an experiment file, a run, or"),
         (["check", "slow.toml", "--timing", "--against", "nowhere"], 4, "nowhere: no Python interpreter"),
         (["check", "slow.toml", "--timing", "--against", "x", "--rounds", "3"], 4, "confidence 0.99 needs 8 at least"),
+        (["check", "two.toml", "--timing", "--against", "x", "--rounds", "8"], 4, "needs 9 at least over 4 lines"),
         (["check", "slow.toml", "--timing", "--against", "x", "--force"], 4, "--force is for trials"),
         (["check", "slow.toml", "--timing", "--against", "x", "--threshold", "-1"], 4, "expected a number >= 0"),
         (["check", "--timing", "--against", "x", "--baseline", "none"], 6, "there is no baseline 'none'"),

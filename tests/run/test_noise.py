@@ -139,6 +139,14 @@ def test_a_damaged_floor_is_named(tmp_path, content):
         read_floor(tmp_path, 1, "cpu")
 
 
+@pytest.mark.parametrize("changes", [{"platform": "here"}, {"blocks": "20"}])
+def test_a_floor_without_its_place_is_damaged(tmp_path, changes):
+    path = write_floor(tmp_path, floor())
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(DataError, match="no platform, or no number of rounds"):
+        read_floor(tmp_path, 1, "cpu")
+
+
 def test_a_floor_by_another_harness_is_left_aside(tmp_path):
     told = []
     (tmp_path / "noise.json").write_text('{"schema": 99}')

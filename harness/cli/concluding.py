@@ -1,0 +1,97 @@
+"""How a check ends: its table on the terminal, its files, its exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..comparison.verdicts import Check
+
+
+def conclude(found: Check, given: dict[str, Any], beside: Path) -> int:
+    """Show ``found``, write it as Markdown and JUnit XML (``beside`` with their suffixes, unless told), return the exit status.
+
+    Raises :class:`UsageError` for a file that cannot be written.
+    """
+    from ..report.checks import markdown, terminal
+    from ..report.junit import junit
+
+    told = {name: given[name] for name in ("strict", "fail_inconclusive")}
+    code = found.exit_code(**told)
+    written = [
+        (given["markdown"] or beside.with_suffix(".md"), markdown(found, code=code).encode()),
+        (given["junit"] or beside.with_suffix(".xml"), junit(found, **told)),
+    ]
+    for path, content in written:
+        _write(path, content)
+    with readers_may_leave():
+        if given["as_json"]:
+            click.echo(json.dumps({"exit_code": int(code), **plain(found)}, indent=1))
+            return int(code)
+        from rich.console import Console
+
+        Console().print(terminal(found, code=code))
+        if not given["quiet"]:
+            click.echo(f"written: {', '.join(str(shown_path(path)) for path, _ in written)}")
+    return int(code)
+
+
+def _write(path: Path, content: bytes) -> None:
+    from ..store import write_atomically
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)  # a pipe or a device is written to, not replaced
+        else:
+            write_atomically(path.resolve(), content)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def plain(found: Check) -> dict[str, Any]:
+    """A check as plain JSON values."""
+    return {
+        "old": found.old,
+        "new": found.new,
+        "gate": found.gate.to_json(),
+        "notes": list(found.notes),
+        "verdicts": [vars(verdict) for verdict in found.verdicts],
+    }
+
+
+@contextlib.contextmanager
+def readers_may_leave() -> Iterator[None]:
+    """Go on where the reader of a pipe such as ``| head`` is gone: that says nothing of the work, and must not be its status."""
+    try:
+        yield
+    except BrokenPipeError:
+        _say_no_more()
+    except SystemExit as error:  # click and rich make an exit of it
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _say_no_more()
+
+
+def _say_no_more() -> None:
+    # Not even at interpreter exit, when what is left in the buffer would be written.
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def shown_path(path: Path) -> Path:
+    """``path`` as seen from here, where it lies below."""
+    try:
+        return path.absolute().relative_to(Path.cwd())
+    except ValueError:
+        return path
