@@ -243,16 +243,13 @@ def append(path: Path, entries: Sequence[Entry]) -> Appended:
     A last line that a killed writer left unfinished is set aside in ``<name>.damaged``. Raises :class:`DataError` for a file that
     cannot be written, or that is damaged elsewhere.
     """
-    import fcntl
-
     _refuse_other(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        descriptor = _locked(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}; name a file with --history") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         content = _content(descriptor)
         piece = _piece(content)
         content = content[: len(content) - len(piece)]
@@ -266,6 +263,25 @@ def append(path: Path, entries: Sequence[Entry]) -> Appended:
     finally:
         os.close(descriptor)
     return Appended(added, tuple(entry for entry in entries if entry.id in held), mended)
+
+
+def _locked(path: Path) -> int:
+    """``path``, opened and locked."""
+    import fcntl
+
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # What replaces the file meanwhile, as a checkout does, leaves a lock on one that nobody will read.
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 def _refuse_other(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -302,3 +304,19 @@ def test_eight_writers_half_of_them_killed_lose_nothing_that_was_said_to_be_writ
     assert whole <= found
     # A writer dies at most between its line and its word.
     assert len(found) <= len(whole) + 1 + len(writers)
+
+
+def test_a_file_that_is_replaced_while_it_waits_is_opened_anew(tmp_path):
+    path = tmp_path / "h.jsonl"
+    append(path, [entry(0)])
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with ThreadPoolExecutor(1) as other:
+            waiting = other.submit(append, path, [entry(1)])
+            time.sleep(0.2)
+            replaced = tmp_path / "other"
+            replaced.write_text(entry(2).to_line())
+            replaced.replace(path)
+            fcntl.flock(held, fcntl.LOCK_UN)
+            waiting.result(timeout=10)
+    assert {item.id for item in read(path)} == {entry(1).id, entry(2).id}

@@ -120,8 +120,8 @@ def _measure(
     )
     path = write_floor(folder, floor)
     # They are for whoever looks for the cause of a failure.
-    for beside in folder.glob(f"{log.stem}-*{log.suffix}"):
-        beside.unlink(missing_ok=True)
+    for side in ("old", "new"):
+        log.with_name(f"{log.stem}-{side}{log.suffix}").unlink(missing_ok=True)
     return floor, path
 
 
