@@ -211,7 +211,8 @@ def test_slices_keep_which_recording_they_are_of(store):
     [
         ([record(limit=20)], 20, "was limited to 20 recordings a split: it can never become a baseline"),
         ([record(), record(seed=1, status="timeout")], None, "trials that did not finish .toy lif s1 timeout."),
-        ([], None, "holds no records"),
+        ([], None, "holds no trial that ran"),
+        ([record(status="skipped")], None, "holds no trial that ran"),
     ],
 )
 def test_what_cannot_be_a_baseline(store, records, limit, message):
@@ -219,6 +220,14 @@ def test_what_cannot_be_a_baseline(store, records, limit, message):
     with pytest.raises(UsageError, match=message):
         save("main", run, store.folder)
     assert list_baselines(store.folder) == []
+
+
+def test_what_a_backend_refused_is_left_out_and_said(store):
+    refused = record("alif", status="skipped", error={"type": "Skipped", "message": "it computes no alif"})
+    told = []
+    _, saved = save("main", write(store.create("x"), record(), refused), store.folder, note=told.append)
+    assert [item.label for item in saved.configurations] == ["toy lif"]
+    assert told == ["toy alif is left out, as it was of the run: it computes no alif"]
 
 
 def test_a_run_with_a_failing_metric_cannot_be_a_baseline(store):

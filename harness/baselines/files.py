@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +23,23 @@ def folder_of(results: Path) -> Path:
     return results / _FOLDER
 
 
-def save(name: str, run: Run, results: Path, *, overwrite: bool = False) -> tuple[Path, Baseline]:
-    """Export ``run`` as baseline ``name``; raises :class:`UsageError` for a run that cannot be one."""
+def save(
+    name: str,
+    run: Run,
+    results: Path,
+    *,
+    overwrite: bool = False,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> tuple[Path, Baseline]:
+    """Export ``run`` as baseline ``name``; raises :class:`UsageError` for a run that cannot be one.
+
+    Trials that a backend refused are left out, of which ``note`` is told.
+    """
     if not _NAME.fullmatch(name):
         raise UsageError(f"baseline {name!r}: expected letters, digits, dots, dashes and underscores, 100 at most")
     if name == LATEST or name.endswith(".json"):
         raise UsageError(f"baseline {name!r} would be taken for {'the newest run' if name == LATEST else 'a path'}")
-    made = of_run(run)
+    made = _without_refused(of_run(run), note)
     _refuse_unfit(run, made)
     path = folder_of(results) / f"{name}.json"
     if path.exists() and not overwrite:
@@ -42,9 +53,21 @@ def save(name: str, run: Run, results: Path, *, overwrite: bool = False) -> tupl
     return path, named
 
 
+def _without_refused(made: Baseline, note: Callable[[str], None]) -> Baseline:
+    kept = []
+    for item in made.configurations:
+        trials = tuple(trial for trial in item.trials if trial.status != Status.SKIPPED)
+        if len(trials) < len(item.trials):
+            reason = next(trial.error for trial in item.trials if trial.status == Status.SKIPPED)
+            note(f"{item.label} is left out, as it was of the run: {reason}")
+        if trials:
+            kept.append(replace(item, trials=trials))
+    return replace(made, configurations=tuple(kept))
+
+
 def _refuse_unfit(run: Run, made: Baseline) -> None:
     if not made.configurations:
-        raise UsageError(f"{run.id} holds no records: nothing to make a baseline of")
+        raise UsageError(f"{run.id} holds no trial that ran: nothing to make a baseline of")
     limit = made.experiment.get("limit")
     if limit is not None:
         raise UsageError(f"{run.id} was limited to {limit} recordings a split: it can never become a baseline")

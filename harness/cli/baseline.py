@@ -30,12 +30,16 @@ def baseline() -> None:
 def save_baseline(name: str, run: str, results: str | None, replace: bool) -> None:
     """Export RUN (default: latest) as results/baselines/NAME.json, to review and to commit."""
     folder = results_folder(results)
-    path, made = save(name, Store(folder).open(run), folder, overwrite=replace)
+    path, made = save(name, Store(folder).open(run), folder, overwrite=replace, note=_note)
     trials = sum(len(item.trials) for item in made.configurations)
     click.echo(f"{shown_path(path)}: {len(made.configurations)} configurations, {trials} trials of {made.run}")
     git = made.environment.get("git")
     if git and git.get("dirty"):
-        click.echo("note: the working folder had changes that no commit holds", err=True)
+        _note("the working folder had changes that no commit holds")
+
+
+def _note(sentence: str) -> None:
+    click.echo(f"note: {sentence}", err=True)
 
 
 @baseline.command("list")
