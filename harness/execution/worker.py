@@ -13,6 +13,7 @@ What goes wrong is ``{"event": "failed", "message"}``, and the process lives on.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
@@ -86,6 +87,9 @@ def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Its end is a kill: what it printed must be in the log by then.
+        sys.stdout.reconfigure(line_buffering=True)
     return incoming, outgoing
 
 
