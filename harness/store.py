@@ -82,6 +82,10 @@ class Run:
         """Where the output of trials lies."""
         return self.path / "logs"
 
+    def path_of(self, record: Record) -> Path:
+        """Where ``record``, one of this run, lies."""
+        return self.trials / f"{record.key}.{record.attempt}.json"
+
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write run.json."""
         write_atomically(self.path / "run.json", (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())

@@ -73,6 +73,11 @@ def equal(basis: str) -> Evidence:
     )
 
 
+def seeds_text(count: int) -> str:
+    """``1 seed``, ``5 seeds``."""
+    return f"{count} seed{'s' * (count != 1)}"
+
+
 def quantile(probability: float, degrees: float) -> float:
     """The quantile of Student's t, or of the normal distribution for infinite ``degrees``."""
     # The quantile alone: scipy.stats takes a third of a second more to import.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .evidence import Evidence, equal, estimated
+from .evidence import Evidence, equal, estimated, seeds_text
 
 MEASURED_FROM = 5
 """Seeds from which on their spread is measured alone; fewer lean on the noise that is assumed."""
@@ -57,7 +57,7 @@ def from_recordings(
         raise ValueError(f"accuracy compares over two recordings at least, not {count}")
     over = f"{count} recordings" + (f" ({samples} samples)" if samples != count else "")
     if np.array_equal(first, second):
-        return equal(f"{_seeds(seeds)} x {over}")
+        return equal(f"{seeds_text(seeds)} x {over}")
     of_seed, of_recording = gain.mean(1), gain.mean(0)
     by_recording = seeds * float(of_recording.var(ddof=1))
     if seeds == 1:
@@ -77,7 +77,7 @@ def from_recordings(
     most = _MOST_DEGREES if seeds >= MEASURED_FROM else 1.0
     degrees = (seeds - 1) * min(most, total**2 / shares if shares else 1.0)
     error = math.sqrt(total / (seeds * count))
-    return estimated(effect, error, degrees, confidence=confidence, basis=f"{_seeds(seeds)} x {over}")
+    return estimated(effect, error, degrees, confidence=confidence, basis=f"{seeds_text(seeds)} x {over}")
 
 
 def from_values(
@@ -110,7 +110,7 @@ def from_values(
     _check_noise(seed_noise)
     seeds = len(first)
     if np.array_equal(first, second):
-        return equal(_seeds(seeds))
+        return equal(seeds_text(seeds))
     largest = float(max(np.abs(first).max(), np.abs(second).max()))  # nothing overflows below it
     first, second = first / largest, second / largest
     gain = (second - first) * (1 if higher_is_better else -1)
@@ -130,7 +130,7 @@ def from_values(
         basis = _assumed(seeds, seed_noise, spread / math.sqrt(2)) + note
         return estimated(effect, error, math.inf, confidence=confidence, basis=basis)
     return estimated(
-        effect, spread / math.sqrt(seeds), seeds - 1.0, confidence=confidence, basis=f"{_seeds(seeds)}{note}"
+        effect, spread / math.sqrt(seeds), seeds - 1.0, confidence=confidence, basis=f"{seeds_text(seeds)}{note}"
     )
 
 
@@ -175,11 +175,7 @@ def _scale(old: float, new: float) -> tuple[float, str]:
     return 1.0, ", as a share of the largest value since both means are 0"
 
 
-def _seeds(count: int) -> str:
-    return f"{count} seed{'s' * (count != 1)}"
-
-
 def _assumed(count: int, assumed: float, measured: float) -> str:
     if measured > assumed:
-        return f"{_seeds(count)} (noise over seeds: {measured:.2g}, above the {assumed:g} assumed)"
-    return f"{_seeds(count)} (noise over seeds assumed: {assumed:g})"
+        return f"{seeds_text(count)} (noise over seeds: {measured:.2g}, above the {assumed:g} assumed)"
+    return f"{seeds_text(count)} (noise over seeds assumed: {assumed:g})"

@@ -10,7 +10,7 @@ from ..baselines.form import Baseline, BaselineError, Configuration, Figure, Tri
 from ..gate import Gate
 from ..records import Status
 from .differences import differences, differing
-from .evidence import Evidence
+from .evidence import Evidence, seeds_text
 from .limits import refuse_idle_limits, refuse_unknown_figures
 from .verdicts import IDENTICAL, Check, Mark, Pending, Verdict, decide
 
@@ -224,7 +224,7 @@ class _Comparison:
         # One seed's gain makes up for no other's loss.
         losing = [gap for gap in gaps if sign * gap < -tolerance]
         worst = max(losing or gaps, key=abs)
-        told = replace(base, change=worst, margin=tolerance, basis=f"exact, {_seeds(len(first))}")
+        told = replace(base, change=worst, margin=tolerance, basis=f"exact, {seeds_text(len(first))}")
         if abs(worst) <= tolerance:
             return replace(told, mark=Mark.SAME, basis=IDENTICAL if worst == 0 else told.basis)
         if figure.direction == "none":
@@ -350,7 +350,3 @@ def _labels(configurations: Iterable[Configuration]) -> str:
 
 def _listed(seeds: Iterable[int]) -> str:
     return ", ".join(map(str, sorted(seeds)))
-
-
-def _seeds(count: int) -> str:
-    return f"{count} seed{'s' * (count != 1)}"

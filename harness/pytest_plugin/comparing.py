@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..baselines.files import find_baseline, read_baseline
 from ..errors import HandledError
+from .session import ORDER
 
 if TYPE_CHECKING:
     from ..baselines.form import Baseline
     from ..gate import Gate
     from ..store import Run
-
-_ORDER = ("worse", "better", "inconclusive", "same")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +79,7 @@ def compare_rows(
     for row, label in rows.items():
         own = [verdict for verdict in verdicts if verdict.row == row]
         marks = {str(verdict.mark) for verdict in own}
-        mark = next((name for name in _ORDER if name in marks), "not comparable") if row in known else "absent"
+        mark = next((name for name in ORDER if name in marks), "not comparable") if row in known else "absent"
         # A configuration that the baseline has and that could not be looked at would be a gate that sleeps.
         failing = {"worse", "not comparable"} if strict or mark == "not comparable" else {"worse"}
         lines = [verdict.line() for verdict in own]

@@ -71,7 +71,7 @@ class TrialFactory:
         except Interrupted as error:
             pytest.exit(f"harness: {error}", returncode=pytest.ExitCode.INTERRUPTED)
         (record,) = finished.records
-        path = finished.run.trials / f"{record.key}.{record.attempt}.json"
+        path = finished.run.path_of(record)
         found = Trial(record, path, finished.frames.get(record.key, ""), files)
         if failure := found.failure():
             log = found.log(5)

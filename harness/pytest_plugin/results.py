@@ -117,7 +117,7 @@ class Results:
         by_trial = {
             (record.row, record.seed): Trial(
                 record,
-                finished.run.trials / f"{record.key}.{record.attempt}.json",
+                finished.run.path_of(record),
                 finished.frames.get(record.key, ""),
                 asked.plugin_files,
             )

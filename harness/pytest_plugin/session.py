@@ -12,7 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from .settings import Settings
 
-_ORDER = ("worse", "better", "inconclusive", "same")
+# The marks of a configuration that was compared, what matters most first.
+ORDER = ("worse", "better", "inconclusive", "same")
 
 
 class Session:
@@ -54,9 +55,9 @@ class Session:
         said = []
         if self._rows:
             first = next(iter(self._rows.values()))
-            checked = [row["mark"] for row in self._rows.values() if row["mark"] in _ORDER]
-            left = [row for row in self._rows.values() if row["mark"] not in _ORDER]
-            counts = ", ".join(f"{checked.count(mark)} {mark}" for mark in _ORDER if mark in checked)
+            checked = [row["mark"] for row in self._rows.values() if row["mark"] in ORDER]
+            left = [row for row in self._rows.values() if row["mark"] not in ORDER]
+            counts = ", ".join(f"{checked.count(mark)} {mark}" for mark in ORDER if mark in checked)
             said.append(
                 f"harness: {len(checked)} configuration{'s' * (len(checked) != 1)} checked against {first['baseline']}"
                 + (f", which holds {first['holds']}" if len(checked) < first["holds"] else "")
