@@ -73,6 +73,12 @@ class Record:
         """Whether it was reused from an earlier run."""
         return bool(self.provenance.get("cached_from"))
 
+    @property
+    def message(self) -> str:
+        """The first line of what went wrong, or nothing."""
+        lines = str((self.error or {}).get("message") or "").splitlines()
+        return lines[0] if lines else ""
+
     def figures(self) -> list[Mapping[str, Any]]:
         """Every row of its metrics, and their errors."""
         return [*self.outcome.get("metrics", ()), *self.noisy]

@@ -79,7 +79,7 @@ def _reduced(run: Run, group: Sequence[Record], gate: Gate) -> Configuration:
                 seed=record.seed,
                 key=record.key,
                 status=str(record.status),
-                error=_one_line(record),
+                error=record.message,
                 weights=str(record.outcome.get("weights", "")),
                 predictions=str(record.outcome.get("predictions", "")),
                 correct=correct,
@@ -102,11 +102,6 @@ def _reduced(run: Run, group: Sequence[Record], gate: Gate) -> Configuration:
         trials=tuple(trials if alike else (replace(trial, correct="") for trial in trials)),
         figures=tuple(_figures(done, gate)),
     )
-
-
-def _one_line(record: Record) -> str:
-    lines = str((record.error or {}).get("message", "")).splitlines()
-    return lines[0] if lines else ""
 
 
 def _tested(run: Run, record: Record) -> tuple[dict[str, Any], str]:

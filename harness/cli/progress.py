@@ -71,8 +71,7 @@ def ending(record: Record) -> str:
         return f"cached (from {record.provenance['cached_from']})"
     if record.status is Status.OK:
         return f"ok in {span(sum(record.timings.values()))}"
-    message = str((record.error or {}).get("message", ""))
-    return f"{record.status}: {message.splitlines()[0] if message else 'no message'}"
+    return f"{record.status}: {record.message or 'no message'}"
 
 
 class Silent:

@@ -100,8 +100,10 @@ def _code_notes(old: Baseline, new: Baseline) -> Iterator[str]:
     by_row = {item.row: item for item in new.configurations}
     for item in old.configurations:
         other = by_row.get(item.row)
-        for kind, supplier in item.suppliers.items() if other is not None else ():
-            theirs = other.suppliers.get(kind, {}) if other is not None else {}
+        if other is None:
+            continue
+        for kind, supplier in item.suppliers.items():
+            theirs = other.suppliers.get(kind, {})
             name = supplier.get("distribution") or "snn-harness"
             if supplier.get("version") != theirs.get("version"):
                 versions[name] = (str(supplier.get("version")), str(theirs.get("version")))
@@ -200,7 +202,7 @@ class _Comparison:
             )
         first = [float(figure.values[str(seed)]) for seed in seeds]
         second = [float(other.values[str(seed)]) for seed in seeds]
-        base = replace(base, old=sum(first) / len(first), new=sum(second) / len(second))
+        base = replace(base, old=fmean(first), new=fmean(second))
         if figure.kind == "exact":
             return self._exact(base, figure, first, second, old, new)
         if figure.direction == "none":

@@ -136,14 +136,10 @@ def folded(rows: Sequence[Mapping[str, Any]]) -> Cell:
 def failures(group: Iterable[Record]) -> list[str]:
     """A sentence for every trial in ``group`` that did not end well."""
     return [
-        f"{record.label}: {record.status}: {_message(record).splitlines()[0]}"
+        f"{record.label}: {record.status}: {record.message or record.status}"
         for record in group
         if record.status is not Status.OK
     ]
-
-
-def _message(record: Record) -> str:
-    return str((record.error or {}).get("message") or record.status)
 
 
 def _columns(records: Sequence[Record], timings: Mapping[str, Any] | None) -> list[Column]:

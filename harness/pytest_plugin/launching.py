@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -47,11 +46,7 @@ def launch(
     say_now: Callable[[str], None] = print,
 ) -> Finished:
     """Run ``trials`` of the plan; raises :class:`HandledError` where none could run and :class:`Interrupted` on Ctrl-C."""
-    registry_config: dict[str, Any] = {
-        "block": [],
-        "only": [name.strip() for name in os.environ.get("HARNESS_PLUGINS", "").split(",") if name.strip()] or None,
-        "files": list(asked.plugin_files),
-    }
+    registry_config: dict[str, Any] = {"block": [], "only": None, "files": list(asked.plugin_files)}
     options = Options(
         device=asked.device,
         threads=asked.threads,

@@ -72,8 +72,7 @@ class Trial:
         """Why there is nothing to measure, as a line; None for a trial that finished."""
         if self.record.status is Status.OK:
             return None
-        lines = str((self.record.error or {}).get("message", "")).splitlines()
-        return f"{self.record.label}: {self.record.status}: {lines[0] if lines else 'no message'}"
+        return f"{self.record.label}: {self.record.status}: {self.record.message or 'no message'}"
 
     def log(self, lines: int = 30) -> str:
         """The end of what the trial's process printed."""
