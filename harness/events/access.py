@@ -44,5 +44,5 @@ class SplitEvents:
 
     def encode(self, bulk: Bulk, recordings: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> Frames:
         """``bulk`` as frames by the trial's own encoding; one id and one label a recording."""
-        encoded = encode_bulk(bulk, self._encoding, self.sensor_size)
+        encoded = encode_bulk(bulk, self._encoding, self.sensor_size, recordings)
         return Frames(encoded.frames, labels[encoded.recordings], recordings[encoded.recordings], None, encoded.lengths)

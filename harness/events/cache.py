@@ -5,25 +5,25 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
-import secrets
+import math
 import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from ..store import write_atomically
 from .frames import Frames
+from .packed import PackedFrames
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
+DENSE_FILE = "frames.bin"
+PACKED_FILE = "packed.bin"
 _ARRAYS = ("labels", "recordings", "groups", "lengths")
 
 
@@ -64,7 +64,7 @@ class Entry:
 
     def manifest(self, split: str) -> dict[str, Any]:
         """What the split holds; raises :class:`DataError` where it cannot be read."""
-        path = self.path / split / _MANIFEST
+        path = self.path / split / MANIFEST
         try:
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -75,7 +75,7 @@ class Entry:
         """Whether the split is there and every byte is as it was written."""
         try:
             manifest = self.manifest(split)
-            return all(_checksum(self.path / split / name) == crc for name, crc in manifest["checksums"].items())
+            return all(checksum(self.path / split / name) == crc for name, crc in manifest["checksums"].items())
         except (DataError, OSError, KeyError):
             return False
 
@@ -114,106 +114,45 @@ def open_split(path: Path, split: str) -> Frames:
     """Map the frames of ``split`` at the entry ``path``; raises :class:`DataError` where sizes are wrong."""
     folder = path / split
     manifest = Entry(path).manifest(split)
-    shape, dtype = tuple(manifest["shape"]), np.dtype(manifest["dtype"])
-    file = folder / "frames.bin"
+    try:
+        shape = tuple(int(size) for size in manifest["shape"])
+        dtype = np.dtype({"uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32}[manifest["dtype"]])
+        arrays = {
+            name: np.load(folder / f"{name}.npy", allow_pickle=False)
+            for name in (*_ARRAYS, "starts")
+            if (folder / f"{name}.npy").exists()
+        }
+        starts = arrays.pop("starts", None)
+        opened = _dense(folder, shape, dtype) if manifest["form"] == "dense" else _packed(folder, starts, shape, dtype)
+        return Frames(frames=opened, **arrays)
+    except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
+        raise DataError(f"{folder}: cannot be read: {error}; 'harness cache clear' removes it") from None
+
+
+def _dense(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    file = folder / DENSE_FILE
     size = file.stat().st_size if file.exists() else 0
-    if size != int(np.prod(shape)) * dtype.itemsize:
+    if size != math.prod(shape) * dtype.itemsize:
         raise DataError(f"{file}: {size} bytes where {shape} {dtype} were written; 'harness cache clear' removes it")
-    arrays = {
-        name: np.load(folder / f"{name}.npy", allow_pickle=False)
-        for name in _ARRAYS
-        if (folder / f"{name}.npy").exists()
-    }
-    return Frames(frames=np.memmap(file, dtype=dtype, mode="r", shape=shape), **arrays)
+    # No file of no bytes can be mapped.
+    return np.memmap(file, dtype=dtype, mode="r", shape=shape) if size else np.zeros(shape, dtype=dtype)
 
 
-def _checksum(path: Path) -> int:
+def _packed(
+    folder: Path, starts: npt.NDArray[np.int64] | None, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> PackedFrames:
+    file = folder / PACKED_FILE
+    size = file.stat().st_size if file.exists() else 0
+    wanted = -1 if starts is None else int(starts[-1])
+    if starts is None or size != wanted:
+        raise DataError(f"{file}: {size} bytes where {wanted} were written; 'harness cache clear' removes it")
+    return PackedFrames(np.memmap(file, dtype=np.uint8, mode="r", shape=(size,)), starts, shape, dtype)
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of the file, read block by block."""
     crc = 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             crc = zlib.crc32(block, crc)
     return crc
-
-
-class SplitWriter:
-    """Writes a split chunk by chunk into a temporary folder, and gives it its name when it is whole."""
-
-    def __init__(self, entry: Entry, split: str, shape: tuple[int, ...]) -> None:
-        self._final = entry.path / split
-        self._folder = entry.path / f".{split}.{secrets.token_hex(4)}.tmp"
-        self._shape = shape
-        self._dtype = np.dtype(np.uint8)
-        self._steps: int | None = None
-        self._samples = 0
-        self._recordings: list[npt.NDArray[np.int64]] = []
-        self._lengths: list[npt.NDArray[np.int64]] = []
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> SplitWriter:
-        self._folder.mkdir(parents=True)
-        self._file = (self._folder / "frames.bin").open("w+b")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._file is not None:
-            self._file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def add(
-        self, frames: npt.NDArray[Any], recordings: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64] | None
-    ) -> None:
-        """Append samples; earlier ones are widened when a count or a recording no longer fits."""
-        assert self._file is not None
-        steps = frames.shape[1]
-        dtype = max(frames.dtype, self._dtype, key=lambda item: item.itemsize)
-        if self._steps is None:
-            self._steps, self._dtype = steps, dtype
-        if dtype != self._dtype or steps > self._steps:
-            self._widen(max(steps, self._steps), dtype)
-        if steps < self._steps:
-            frames = np.pad(frames, [(0, 0), (0, self._steps - steps)] + [(0, 0)] * len(self._shape))
-        self._file.write(np.ascontiguousarray(frames, dtype=self._dtype).data)
-        self._samples += len(frames)
-        self._recordings.append(recordings)
-        if lengths is not None:
-            self._lengths.append(lengths)
-
-    def _widen(self, steps: int, dtype: np.dtype[Any]) -> None:
-        assert self._file is not None
-        assert self._steps is not None
-        self._file.flush()
-        self._file.seek(0)
-        old = np.frombuffer(self._file.read(), dtype=self._dtype).reshape(self._samples, self._steps, *self._shape)
-        wide = np.zeros((self._samples, steps, *self._shape), dtype=dtype)
-        wide[:, : self._steps] = old
-        self._file.seek(0)
-        self._file.write(wide.data)
-        self._steps, self._dtype = steps, dtype
-
-    def recordings(self) -> npt.NDArray[np.int64]:
-        """The recording of every sample so far."""
-        return np.concatenate(self._recordings) if self._recordings else np.zeros(0, dtype=np.int64)
-
-    def finish(
-        self, *, labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_] | None, facts: dict[str, Any]
-    ) -> None:
-        """Write labels and manifest, and put the split in its place."""
-        assert self._file is not None
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        lengths = np.concatenate(self._lengths) if self._lengths else None
-        arrays = {"labels": labels, "recordings": self.recordings(), "groups": groups, "lengths": lengths}
-        for name, array in arrays.items():
-            if array is not None:
-                np.save(self._folder / f"{name}.npy", array, allow_pickle=False)
-        files = sorted(path.name for path in self._folder.iterdir())
-        manifest = {
-            **facts,
-            "samples": self._samples,
-            "shape": [self._samples, self._steps, *self._shape],
-            "dtype": str(self._dtype),
-            "checksums": {name: _checksum(self._folder / name) for name in files},
-        }
-        write_atomically(self._folder / _MANIFEST, json.dumps(manifest).encode())
-        self._folder.rename(self._final)

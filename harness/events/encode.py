@@ -1,4 +1,4 @@
-"""From events to frames: counted straight into the target shape, with no dense intermediate.
+"""From events to frames: counted straight into the target shape, with nothing between.
 
 The edge rule is integer: bin k holds k·dt <= t < (k + 1)·dt in whole microseconds from the recording's time 0.
 """
@@ -6,7 +6,8 @@ The edge rule is integer: bin k holds k·dt <= t < (k + 1)·dt in whole microsec
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from ..source import Bulk
 
 Ints = npt.NDArray[np.int64]
-# Counting allocates eight bytes a cell; this many stay within a processor's cache.
-_CELLS = 50_000
+Narrow = TypeVar("Narrow", bound=np.unsignedinteger[Any])
+# What fits no memory comes of a time that was misread, not of a long recording.
+_MOST = 8 * 2**30
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,12 @@ class Encoded:
 def sample_shape(encoding: Encoding, sensor_size: tuple[int, int, int]) -> tuple[int, ...]:
     """The shape of one time step: (channels,), or (polarities, height, width).
 
-    Raises :class:`UsageError` where the factor does not divide the sensor.
+    Raises :class:`UsageError` where the factor does not divide the sensor, or that has more than 65,536 pixels a side.
     """
     width, height, polarities = sensor_size
     factor = encoding.factor
+    if max(width, height) > 2**16:
+        raise UsageError(f"a sensor of {width} x {height} is wider than the 65,536 that can be counted")
     if width % factor or (height > 1 and height % factor):
         raise UsageError(f"encoding.factor: {factor} does not divide the sensor of {width} x {height}")
     if height == 1 and polarities == 1:
@@ -52,135 +56,211 @@ def sample_shape(encoding: Encoding, sensor_size: tuple[int, int, int]) -> tuple
     return (kept, max(height // factor, 1), width // factor)
 
 
-def encode(events: npt.NDArray[Any], encoding: Encoding, sensor_size: tuple[int, int, int]) -> Encoded:
-    """One recording: a structured array with fields t (µs) and x, and y, p where the sensor has them."""
+def bulk_of(events: npt.NDArray[Any]) -> Bulk:
+    """One recording, a structured array with fields t (µs) and x, and y, p where the sensor has them; views where t is int64."""
     from ..source import Bulk
 
     names = events.dtype.names or ()
-    bulk = Bulk(
-        t=events["t"].astype(np.int64),
+    return Bulk(
+        t=events["t"].astype(np.int64, copy=False),
         x=events["x"],
         y=events["y"] if "y" in names else None,
         p=events["p"] if "p" in names else None,
         offsets=np.array([0, len(events)], dtype=np.int64),
     )
-    return encode_bulk(bulk, encoding, sensor_size)
 
 
-def encode_bulk(bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int], first: int = 0) -> Encoded:
-    """Several recordings at once; ``first`` is the number of the first, for messages.
+def encode(events: npt.NDArray[Any], encoding: Encoding, sensor_size: tuple[int, int, int]) -> Encoded:
+    """One recording: a structured array with fields t (µs) and x, and y, p where the sensor has them."""
+    return encode_bulk(bulk_of(events), encoding, sensor_size)
 
-    Raises :class:`DataError` that names the recording for an event outside the sensor or before time 0.
+
+def encode_bulk(
+    bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int], numbers: Ints | None = None
+) -> Encoded:
+    """Several recordings at once; ``numbers`` are what messages call them, from 0 where there are none.
+
+    Raises :class:`DataError` that names the recording for an event outside the sensor or before time 0, and for one so late
+    that its frames would fit no memory.
     """
-    shape = sample_shape(encoding, sensor_size)
-    owner = np.repeat(np.arange(len(bulk.offsets) - 1), np.diff(bulk.offsets))
-    _check(bulk, owner, sensor_size, first)
-    place = _place(bulk, encoding, sensor_size)
-    if encoding.tonic_window is not None:
-        return _like_tonic(bulk.t, place, owner, len(bulk.offsets) - 1, encoding, shape)
-    return _from_zero(bulk, place, owner, encoding, shape)
+    counter = _Counter(bulk, encoding, sensor_size, np.arange(len(bulk.offsets) - 1) if numbers is None else numbers)
+    return _like_tonic(counter) if encoding.tonic_window is not None else _from_zero(counter)
 
 
-def _check(bulk: Bulk, owner: Ints, sensor_size: tuple[int, int, int], first: int) -> None:
+def _check(bulk: Bulk, sensor_size: tuple[int, int, int], numbers: Ints) -> None:
+    """Raises :class:`DataError` for the first event that cannot be."""
     width, height, polarities = sensor_size
     for name, values, size in (("x", bulk.x, width), ("y", bulk.y, height), ("p", bulk.p, max(polarities, 2))):
         if values is not None and len(values) and (values.min() < 0 or values.max() >= size):
             wrong = int(np.flatnonzero((values < 0) | (values >= size))[0])
             raise DataError(
-                f"recording {first + owner[wrong]}: an event at {name} = {values[wrong]} lies outside the sensor "
+                f"recording {numbers[_owner(bulk, wrong)]}: an event at {name} = {values[wrong]} lies outside the sensor "
                 f"of {width} x {height} x {polarities}"
             )
     if len(bulk.t) and bulk.t.min() < 0:
         wrong = int(np.flatnonzero(bulk.t < 0)[0])
-        raise DataError(f"recording {first + owner[wrong]}: an event at t = {bulk.t[wrong]} µs lies before time 0")
+        raise DataError(
+            f"recording {numbers[_owner(bulk, wrong)]}: an event at t = {bulk.t[wrong]} µs lies before time 0"
+        )
 
 
-def _place(bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int]) -> Ints:
-    """Index of each event's cell within one time step."""
-    width, height, polarities = sensor_size
-    factor = encoding.factor
-    place = _divided(bulk.x, factor)
-    if height > 1 and bulk.y is not None:
-        place += _divided(bulk.y, factor) * (width // factor)
-    if polarities > 1 and encoding.polarity == "keep" and bulk.p is not None:
-        place += bulk.p.astype(np.int64) * max(height // factor, 1) * (width // factor)
-    return place
+def _owner(bulk: Bulk, event: int) -> int:
+    return int(np.searchsorted(bulk.offsets, event, side="right")) - 1
 
 
-def _divided(values: npt.NDArray[Any], factor: int) -> Ints:
-    # Division in the stored type first: a narrow integer divides several times faster than a wide one.
-    return np.array(values // values.dtype.type(factor) if factor > 1 else values, dtype=np.int64)
+class _Counter:
+    """Events ready for the compiled pass, and the shape that they are counted into."""
+
+    def __init__(self, bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int], numbers: Ints) -> None:
+        self.bulk, self.encoding, self.sensor_size, self.numbers = bulk, encoding, sensor_size, numbers
+        self.shape = sample_shape(encoding, sensor_size)
+        self.offsets, count = np.ascontiguousarray(bulk.offsets, dtype=np.int64), len(bulk.t)
+        # The compiled pass looks at no bounds but the sensor's.
+        whole = all(values is None or len(values) == count for values in (bulk.x, bulk.y, bulk.p))
+        if not whole or self.offsets[0] != 0 or self.offsets[-1] != count or (np.diff(self.offsets) < 0).any():
+            raise DataError(
+                f"recordings {', '.join(map(str, numbers))}: the bulk reader's arrays differ in length, or its offsets do not "
+                f"divide their {count} events"
+            )
+        safe = _safe(bulk.x, np.uint16) and _safe(bulk.y, np.uint16) and _safe(bulk.p, np.uint8)
+        if encoding.tonic_window is not None or not safe:
+            _check(bulk, sensor_size, numbers)
+        self.t = bulk.t.astype(np.int64, copy=False)
+        self.x, self.y = _as(bulk.x, np.uint16, count), _as(bulk.y, np.uint16, count)
+        self.p = _as(bulk.p, np.uint8, count)
+
+    @property
+    def recordings(self) -> int:
+        return len(self.offsets) - 1
+
+    def tables(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+        """What each x, each y and each p adds to the index of a cell within its step."""
+        width, height, polarities = self.sensor_size
+        factor = self.encoding.factor
+        columns = np.arange(width, dtype=np.uint32) // factor
+        rows = np.arange(height, dtype=np.uint32) // factor * (width // factor)
+        planes = np.zeros(max(polarities, 2), dtype=np.uint32)
+        if polarities > 1 and self.encoding.polarity == "keep":
+            planes[:] = np.arange(polarities) * max(height // factor, 1) * (width // factor)
+        return columns.astype(np.uint32), rows.astype(np.uint32), planes
+
+    def count(self, samples: Ints, steps: int, limits: Ints) -> tuple[npt.NDArray[Any], int]:
+        """Frames (all samples, steps, *shape) of the events before each recording's limit (µs), and how many those are."""
+        from .counting import count_cells
+
+        cells = int(np.prod(self.shape))
+        total = self.room(samples, steps, limits)
+        firsts = (np.cumsum(samples) - samples) * steps
+        found = count_cells(
+            (self.t, self.x, self.y, self.p),
+            self.offsets,
+            firsts,
+            limits,
+            self.encoding.microseconds(self.encoding.dt),
+            self.tables(),
+            (total * steps, cells),
+        )
+        if found is None:
+            _check(self.bulk, self.sensor_size, self.numbers)
+            raise AssertionError("an event that cannot be was counted")
+        frames, kept = found
+        return frames.reshape(total, steps, *self.shape), kept
+
+    def room(self, samples: Ints, steps: int, limits: Ints) -> int:
+        """How many samples there are; raises :class:`DataError` where they would fit no memory."""
+        total = int(samples.sum())
+        room = total * steps * int(np.prod(self.shape))
+        if room > _MOST:
+            longest = int(np.argmax(limits))
+            raise DataError(
+                f"recording {self.numbers[longest]}: with an event {limits[longest] / 1e6:g} s from its start, frames "
+                f"would take {room / 2**30:.0f} GiB"
+            )
+        return total
+
+    def keep(self, chosen: npt.NDArray[np.bool_], t: Ints, owner: Ints, owners: int) -> Ints:
+        """Go on with the chosen events at times ``t``, each belonging to ``owner``, which must not decrease; the owners left."""
+        self.t, self.x, self.y, self.p = t[chosen], self.x[chosen], self.y[chosen], self.p[chosen]
+        kept = owner[chosen]
+        self.offsets = np.searchsorted(kept, np.arange(owners + 1)).astype(np.int64)
+        return kept
 
 
-def _from_zero(bulk: Bulk, place: Ints, owner: Ints, encoding: Encoding, shape: tuple[int, ...]) -> Encoded:
-    dt = encoding.microseconds(encoding.dt)
-    t, count = bulk.t, len(bulk.offsets) - 1
+def _safe(values: npt.NDArray[Any] | None, kind: type[np.unsignedinteger[Any]]) -> bool:
+    """Whether no value can become another one in ``kind`` that the sensor might have: what is negative becomes too large."""
+    return values is None or (values.dtype.kind in "iub" and values.dtype.itemsize <= np.dtype(kind).itemsize)
+
+
+def _as(values: npt.NDArray[Any] | None, kind: type[Narrow], count: int) -> npt.NDArray[Narrow]:
+    if values is None:  # a coordinate that the sensor lacks is 0 everywhere, and takes no room
+        return np.broadcast_to(kind(0), count)
+    same = values.dtype.kind in "iub" and values.dtype.itemsize == np.dtype(kind).itemsize and values.dtype.isnative
+    return values.view(kind) if same else values.astype(kind)
+
+
+def _from_zero(counter: _Counter) -> Encoded:
+    encoding, t, count = counter.encoding, counter.t, counter.recordings
     dropped = {"cropped": 0, "incomplete": 0, "incomplete_slices": 0}
+    crop = None if encoding.crop is None else encoding.microseconds(encoding.crop)
+    one = np.ones(count, dtype=np.int64)
     if encoding.slice is None and encoding.steps is not None:
-        # One more step takes what the crop leaves out: cheaper than filtering every array.
-        step = np.minimum(t // dt, encoding.steps)
-        dropped["cropped"] = int(np.count_nonzero(step == encoding.steps))
-        frames = _count(owner, step, place, count, encoding.steps, shape, spare=1)
+        frames, kept = counter.count(one, encoding.steps, one * (crop or 0))
+        dropped["cropped"] = len(t) - kept
         return Encoded(frames, np.arange(count), None, dropped)
-    ends = _ends(t, bulk.offsets)
-    if encoding.crop is not None:
-        crop = encoding.microseconds(encoding.crop)
-        keep = t < crop
-        dropped["cropped"] = int(len(t) - np.count_nonzero(keep))
-        t, place, owner = t[keep], place[keep], owner[keep]
-        ends = np.minimum(ends, crop)
+    ends = _ends(t, counter.offsets)
     if encoding.slice is None:
-        lengths = -(-ends // dt)
-        steps = int(lengths.max(initial=0))
-        frames = _count(owner, t // dt, place, count, steps, shape)
+        lengths = -(-ends // encoding.microseconds(encoding.dt))
+        frames, _ = counter.count(one, int(lengths.max(initial=0)), ends)
         return Encoded(frames, np.arange(count), lengths, dropped)
+    if crop is not None:
+        if ends.max(initial=0) > crop:
+            dropped["cropped"] = int(np.count_nonzero(t >= crop))
+        ends = np.minimum(ends, crop)
     window = encoding.microseconds(encoding.slice)
     complete = ends // window
+    frames, kept = counter.count(complete, encoding.steps or 0, complete * window)
     dropped["incomplete_slices"] = int(np.count_nonzero(ends % window))
-    index = t // window
-    keep = index < complete[owner]
-    dropped["incomplete"] = int(len(t) - np.count_nonzero(keep))
-    t, place, owner, index = t[keep], place[keep], owner[keep], index[keep]
-    sample = (np.cumsum(complete) - complete)[owner] + index
-    total, steps = int(complete.sum()), window // dt
-    frames = _count(sample, t % window // dt, place, total, steps, shape)
+    dropped["incomplete"] = len(t) - dropped["cropped"] - kept
     return Encoded(frames, np.repeat(np.arange(count), complete), None, dropped)
 
 
 def _ends(t: Ints, offsets: Ints) -> Ints:
     """Microseconds that each recording covers: up to and with its last event."""
-    ends = np.zeros(len(offsets) - 1, dtype=np.int64)
-    filled = np.flatnonzero(np.diff(offsets))
-    if len(filled):
-        ends[filled] = np.maximum.reduceat(t, offsets[:-1][filled]) + 1
-    return ends
+    # By recording: a maximum of one run is several times faster than numpy's of many.
+    ends = [int(t[begin:end].max()) + 1 if end > begin else 0 for begin, end in pairwise(offsets.tolist())]
+    return np.array([min(end, np.iinfo(np.int64).max) for end in ends], dtype=np.int64)
 
 
-def _like_tonic(t: Ints, place: Ints, owner: Ints, count: int, encoding: Encoding, shape: tuple[int, ...]) -> Encoded:
+def _like_tonic(counter: _Counter) -> Encoded:
     """As tonic 1.7: CropTime keeps t <= max; windows start at the first event; the last, incomplete one is dropped."""
+    encoding = counter.encoding
     if encoding.steps is None:
         raise UsageError("encoding.tonic_window needs encoding.crop or encoding.slice")
     dropped = {"cropped": 0, "incomplete": 0, "incomplete_slices": 0}
+    count = counter.recordings
+    owner = np.repeat(np.arange(count), np.diff(counter.offsets))
     if encoding.crop is not None:
-        keep = t <= encoding.microseconds(encoding.crop)
-        dropped["cropped"] = int(len(t) - np.count_nonzero(keep))
-        t, place, owner = t[keep], place[keep], owner[keep]
+        keep = counter.t <= encoding.microseconds(encoding.crop)
+        dropped["cropped"] = int(len(keep) - np.count_nonzero(keep))
+        owner = counter.keep(keep, counter.t, owner, count)
     total, recordings = count, np.arange(count)
     if encoding.slice is not None:
         window = encoding.microseconds(encoding.slice)
-        since, windows = _windows(t, owner, count, window)
+        since, windows = _windows(counter.t, owner, count, window)
         keep = since // window < windows[owner]
         sample = (np.cumsum(windows) - windows)[owner] + since // window
-        dropped["incomplete"] = int(len(t) - np.count_nonzero(keep))
-        t, place, owner = t[keep], place[keep], sample[keep]
-        total, recordings = int(windows.sum()), np.repeat(np.arange(count), windows)
+        dropped["incomplete"] = int(len(keep) - np.count_nonzero(keep))
+        total = counter.room(windows, encoding.steps, windows * window)
+        recordings = np.repeat(np.arange(count), windows)
+        owner = counter.keep(keep, counter.t, sample, total)
     fine = encoding.microseconds(float(encoding.tonic_window or 0))
-    per_step = encoding.microseconds(encoding.dt) // fine
-    since, windows = _windows(t, owner, total, fine)
-    keep = (since // fine < windows[owner]) & (since // fine < encoding.steps * per_step)
-    dropped["incomplete"] += int(len(t) - np.count_nonzero(keep))
-    step = (since // fine // per_step)[keep]
-    frames = _count(owner[keep], step, place[keep], total, encoding.steps, shape)
+    since, windows = _windows(counter.t, owner, total, fine)
+    keep = since < np.minimum(windows * fine, encoding.steps * encoding.microseconds(encoding.dt))[owner]
+    dropped["incomplete"] += int(len(keep) - np.count_nonzero(keep))
+    counter.keep(keep, since, owner, total)
+    frames, _ = counter.count(
+        np.ones(total, dtype=np.int64), encoding.steps, np.full(total, np.iinfo(np.int64).max, dtype=np.int64)
+    )
     return Encoded(frames, recordings, None, dropped)
 
 
@@ -193,32 +273,3 @@ def _windows(t: Ints, owner: Ints, count: int, window: int) -> tuple[Ints, Ints]
     seen = last >= 0
     windows = np.where(seen, np.maximum((last - np.where(seen, first, 0)) // window, 1), 0)
     return t - first[owner], windows
-
-
-def _count(
-    sample: Ints, step: Ints, place: Ints, samples: int, steps: int, shape: tuple[int, ...], spare: int = 0
-) -> npt.NDArray[Any]:
-    """Events a cell, (samples, steps, *shape), in the narrowest unsigned type that holds every count.
-
-    ``spare`` steps after the last are counted and left out.
-    ``sample`` must not decrease, so that samples can be counted in batches that fit the processor's cache.
-    """
-    cells = int(np.prod(shape))
-    size = (steps + spare) * cells
-    out: npt.NDArray[Any] = np.zeros((samples, steps * cells), dtype=np.uint8)
-    batch = max(1, _CELLS // max(size, 1))
-    borders = np.searchsorted(sample, np.arange(0, samples + batch, batch))
-    for number, begin in enumerate(range(0, samples, batch)):
-        part = slice(borders[number], borders[number + 1])
-        end = min(begin + batch, samples)
-        flat = sample[part] - begin
-        flat *= steps + spare
-        flat += step[part]
-        flat *= cells
-        flat += place[part]
-        counts = np.bincount(flat, minlength=(end - begin) * size).reshape(end - begin, size)[:, : steps * cells]
-        wanted = np.min_scalar_type(int(counts.max(initial=0)))
-        if wanted.itemsize > out.dtype.itemsize:
-            out = out.astype(wanted)
-        out[begin:end] = counts
-    return out.reshape(samples, steps, *shape)

@@ -15,16 +15,21 @@ from ..errors import DataError
 from ..keys import hash_files
 from ..source import Bulk
 from ..specification import digest, seed_for
-from .cache import Entry, SplitWriter, cache_entries, clear, entry_at, open_split
-from .encode import encode_bulk, sample_shape
+from .cache import Entry, cache_entries, clear, entry_at, open_split
+from .encode import bulk_of, encode_bulk, sample_shape
 from .frames import Frames
+from .writer import SplitWriter
 
 if TYPE_CHECKING:
     from ..components import Choice, Dataset, Encoding
 
 SPLITS = ("train", "test")
-# Recordings read at a time: enough to amortise a read, few enough to stay in a processor's cache.
+# Recordings, and about as many events, read at a time: enough to amortise a read, few enough to stay in a processor's cache
+# and, where recordings are long, not to need much memory.
 _CHUNK = 32
+_EVENTS = 500_000
+# What decides the bytes of an entry.
+_SOURCES = ("counting.py", "encode.py", "packed.py", "packing.py", "prepare.py", "writer.py")
 Progress = Callable[[str, int, int], None]
 
 __all__ = ["Frames", "cache_entries", "clear", "open_split", "prepare"]
@@ -54,7 +59,7 @@ def prepare(
     sources = {split: make(data, split, **choice.values) for split in SPLITS}
     fingerprints = {split: _fingerprint(source, report) for split, source in sources.items()}
     notes = [note for source in sources.values() for note in getattr(source, "notes", ())]
-    code = hash_files(Path(__file__).parent, [Path(__file__), Path(__file__).with_name("encode.py")])
+    code = hash_files(Path(__file__).parent, [Path(__file__).with_name(name) for name in _SOURCES])
     key = digest([dataset.name, choice.to_json(), fingerprints, encoding.to_json(), limit, code])
     entry = entry_at(cache, dataset.name, key)
     built = False
@@ -117,9 +122,9 @@ def _encode_split(
         done = 0
         for indices, bulk in _read(source, chosen):
             try:
-                encoded = encode_bulk(bulk, encoding, dataset.sensor_size)
+                encoded = encode_bulk(bulk, encoding, dataset.sensor_size, indices)
             except DataError as error:
-                raise DataError(f"{dataset.name} {split}, recordings {indices[0]} to {indices[-1]}: {error}") from None
+                raise DataError(f"{dataset.name} {split}, {error}") from None
             writer.add(encoded.frames, indices[encoded.recordings], encoded.lengths)
             totals["events"] += len(bulk.t)
             for name, count in encoded.dropped.items():
@@ -170,12 +175,20 @@ def _subset(labels: npt.NDArray[np.int64], limit: int | None) -> npt.NDArray[np.
 def _read(source: Any, chosen: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], Bulk]]:
     """Chunks of recordings, by the bulk reader where there is one and the recordings lie together."""
     whole = len(chosen) == len(source)
-    for begin in range(0, len(chosen), _CHUNK):
-        indices = chosen[begin : begin + _CHUNK]
+    begin, size, longest = 0, 1, 1
+    while begin < len(chosen):
+        indices = chosen[begin : begin + size]
         if whole and hasattr(source, "bulk"):
-            yield indices, source.bulk(int(indices[0]), int(indices[-1]) + 1)
+            bulk = source.bulk(int(indices[0]), int(indices[-1]) + 1)
+        elif len(indices) == 1:
+            bulk = bulk_of(source[int(indices[0])][0])
         else:
-            yield indices, gather([source[int(index)][0] for index in indices])
+            bulk = gather([source[int(index)][0] for index in indices])
+        yield indices, bulk
+        begin += len(indices)
+        longest = max(longest, int(np.diff(bulk.offsets).max(initial=0)))
+        # The first chunks are small, since nothing is known yet of how long recordings are.
+        size = min(2 * size, _CHUNK, max(_EVENTS // longest, 1))
 
 
 def gather(recordings: Sequence[npt.NDArray[Any]]) -> Bulk:

@@ -107,6 +107,53 @@ def test_many_at_once_are_each_as_alone(data, encoding):
             assert encoded.lengths[index] == alone.shape[1]
 
 
+@given(data=st.data(), encoding=encodings, seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_the_order_of_events_decides_nothing(data, encoding, seed):
+    sensor = (8, 4, 2)
+    events = data.draw(recordings(sensor))
+    mixed = encode(np.random.default_rng(seed).permutation(events), encoding, sensor)
+    whole = encode(events, encoding, sensor)
+    np.testing.assert_array_equal(mixed.frames, whole.frames)
+    assert mixed.dropped == whole.dropped
+
+
+@pytest.mark.parametrize(
+    "kinds", ["u1 u1 u1 i8", "i2 i2 ? i8", "u2 u2 u1 u4", ">i2 >u2 i1 >i8", "f4 f8 i8 f8", "i4 u8 i2 i4"]
+)
+def test_fields_of_any_kind_are_counted_alike(kinds):
+    random = np.random.default_rng(0)
+    plain = make([(t, x, y, p) for t, x, y, p in random.integers(0, (9000, 8, 4, 2), (500, 4)).tolist()])
+    given = np.zeros(500, dtype=list(zip("xypt", kinds.split(), strict=True)))
+    for name in "xypt":
+        given[name] = plain[name]
+    encoding = Encoding(crop=10, slice=2, dt=0.5, factor=2)
+    np.testing.assert_array_equal(encode(given, encoding, (8, 4, 2)).frames, encode(plain, encoding, (8, 4, 2)).frames)
+    given["x"][123] = 8
+    with pytest.raises(DataError, match="recording 0: an event at x = 8"):
+        encode(given, encoding, (8, 4, 2))
+
+
+@given(
+    counts=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 1100)), max_size=8),
+    x=st.sampled_from(["u1", "i8"]),
+)
+@settings(max_examples=30, deadline=None)
+def test_large_counts_are_exact_wherever_they_are(counts, x):
+    cells = np.concatenate([[place] * count for place, count in counts] or [[]]).astype(int)
+    events = np.zeros(len(cells), dtype=[("t", "i8"), ("x", x)])
+    events["t"], events["x"] = cells // 5 * 1000, cells % 5
+    frames = encode(events[np.argsort(events["t"], kind="stable")], Encoding(crop=2, dt=1), (5, 1, 1)).frames
+    np.testing.assert_array_equal(frames.ravel(), np.bincount(cells, minlength=10))
+
+
+@pytest.mark.parametrize("encoding", [Encoding(dt=1), Encoding(slice=2, dt=1), Encoding(slice=2, dt=1, tonic_window=1)])
+@pytest.mark.parametrize("late", [2**50, 2**63 - 1])
+def test_a_time_that_was_misread_takes_no_memory(encoding, late):
+    with pytest.raises(DataError, match=r"recording 0: with an event .* s from its start, frames would take \d+ GiB"):
+        encode(make([(0, 0, 0, 0), (late, 0, 0, 0)]), encoding, (8, 4, 2))
+
+
 @pytest.mark.parametrize(("count", "dtype"), [(255, np.uint8), (256, np.uint16), (70_000, np.uint32)])
 def test_counts_are_promoted_never_saturated(count, dtype):
     events = make([(5, 3, 0, 0)] * count)
@@ -135,6 +182,34 @@ def test_what_the_crop_leaves_out_widens_nothing():
 def test_an_event_that_cannot_be_is_named(row, message):
     with pytest.raises(DataError, match=f"recording 0: an event at {message}"):
         encode(make([row]), Encoding(crop=1, dt=1), (8, 4, 2))
+
+
+def test_a_recording_is_called_by_its_number():
+    bulk = Bulk(t=np.array([1, 2]), x=np.array([0, 9]), offsets=np.array([0, 1, 2]))
+    with pytest.raises(DataError, match="recording 40: an event at x = 9"):
+        encode_bulk(bulk, Encoding(crop=1, dt=1), (8, 1, 1), np.array([7, 40]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"offsets": np.array([0, 10**9])},
+        {"offsets": np.array([0, 3, 1, 4])},
+        {"offsets": np.array([1, 4])},
+        {"offsets": np.array([-5, 4])},
+        {"x": np.zeros(3, np.uint16)},
+        {"p": np.zeros(5, bool)},
+    ],
+)
+def test_a_bulk_reader_that_errs_is_named_and_reads_nothing_elsewhere(wrong):
+    right = {"t": np.arange(4), "x": np.zeros(4, np.uint16), "offsets": np.array([0, 4])}
+    with pytest.raises(DataError, match="the bulk reader's arrays differ in length, or its offsets"):
+        encode_bulk(Bulk(**{**right, **wrong}), Encoding(crop=1, dt=1), (8, 1, 1))
+
+
+def test_a_sensor_too_wide_is_refused():
+    with pytest.raises(UsageError, match="wider than the 65,536"):
+        sample_shape(Encoding(crop=1, dt=1), (70_000, 1, 1))
 
 
 def test_a_factor_that_does_not_divide_is_named():

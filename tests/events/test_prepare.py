@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 
 from harness import Dataset, Encoding, Registry
 from harness.errors import DataError
+from harness.events.packed import PackedFrames
 from harness.events.prepare import cache_entries, clear, open_split, prepare
+from harness.events.writer import SplitWriter
 
 CALLS = []
 
@@ -135,6 +138,60 @@ def test_damage_is_noticed_and_mended(tmp_path, file):
     np.testing.assert_array_equal(open_split(Path(again["path"]), "train").frames, whole)
 
 
+@pytest.fixture
+def packing(monkeypatch):
+    """Splits of any size are packed."""
+    monkeypatch.setattr("harness.events.prepare.SplitWriter", functools.partial(SplitWriter, dense_bytes=0))
+
+
+def test_packed_frames_are_the_same_frames(tmp_path, monkeypatch, packing):
+    packed = run(tmp_path / "packed")
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "prepared_sources", sys.modules[__name__])
+    dense = run(tmp_path / "dense")
+    assert packed["splits"] == dense["splits"]
+    assert packed["steps"] == dense["steps"]
+    for split in ("train", "test"):
+        ours, theirs = (open_split(Path(summary["path"]), split) for summary in (packed, dense))
+        assert isinstance(ours.frames, PackedFrames)
+        assert isinstance(theirs.frames, np.memmap)
+        np.testing.assert_array_equal(ours.frames, theirs.frames)
+        np.testing.assert_array_equal(ours.labels, theirs.labels)
+
+
+@pytest.mark.parametrize("file", ["packed.bin", "starts.npy"])
+def test_damaged_packed_frames_are_noticed_and_mended(tmp_path, packing, file):
+    path = Path(run(tmp_path)["path"]) / "train" / file
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 97):
+        content = bytearray(whole)
+        content[place] ^= 0x40
+        path.write_bytes(content)
+        assert run(tmp_path)["built"]
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: (folder / "packed.bin").write_bytes(b""), r"packed\.bin: 0 bytes where \d+ were written"),
+        (lambda folder: (folder / "packed.bin").unlink(), r"packed\.bin: 0 bytes where"),
+        (lambda folder: (folder / "starts.npy").unlink(), r"packed\.bin: \d+ bytes where -1"),
+        (lambda folder: (folder / "starts.npy").write_bytes(b"no array"), "cannot be read"),
+        (lambda folder: (folder / "labels.npy").write_bytes(b"\x93NUMPY"), "cannot be read"),
+        (lambda folder: (folder / "manifest.json").write_text("[]"), "cannot be read"),
+        (lambda folder: (folder / "manifest.json").write_text('{"shape": [1], "dtype": "O"}'), "cannot be read"),
+    ],
+)
+def test_a_damaged_entry_is_one_line_on_opening(tmp_path, packing, change, message):
+    path = Path(run(tmp_path)["path"])
+    change(path / "train")
+    with pytest.raises(DataError, match=message) as raised:
+        open_split(path, "train")
+    assert "harness cache clear" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
 def test_truncated_frames_are_refused_on_opening(tmp_path):
     path = Path(run(tmp_path)["path"])
     file = path / "train" / "frames.bin"
@@ -184,7 +241,7 @@ def test_bad_data_is_one_line(tmp_path, attribute, message):
 
 
 def test_events_outside_the_sensor_name_dataset_and_split(tmp_path):
-    with pytest.raises(DataError, match=r"toy train, recordings 0 to 5: .*outside the sensor"):
+    with pytest.raises(DataError, match=r"toy train, recording 0: .*outside the sensor"):
         run(tmp_path, dataset(sensor_size=(5, 1, 1)))
 
 
