@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from .components import Choice, Metric
+from .feeding import Batch, Feed, real_steps
 from .observation import Context, LayerView, View
 from .seen import Seen, layers_seen
 from .tally import Tally
@@ -41,37 +42,14 @@ class Evaluation:
     stored: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
-def batch_of(
-    frames: Frames, indices: npt.NDArray[np.int64], device: str, stored: npt.NDArray[Any] | None = None
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Inputs (B, T, ...) float32, labels (B,), and the mask (B, T) of real steps or None where all are.
-
-    ``stored`` are the frames at ``indices`` where they are at hand already.
-    """
-    found = frames.frames[_slice_or(indices)] if stored is None else stored
-    inputs = torch.from_numpy(found.astype(np.float32)).to(device)
-    labels = torch.from_numpy(frames.labels[indices]).to(device)
-    mask = real_steps(frames, indices)
-    return inputs, labels, None if mask is None else mask.to(device)
-
-
-def real_steps(frames: Frames, indices: npt.NDArray[np.int64]) -> torch.Tensor | None:
-    """The mask (B, T) of real steps on the CPU, or None where all are."""
-    if frames.lengths is None:
-        return None
-    return torch.arange(frames.frames.shape[1]) < torch.from_numpy(frames.lengths[indices])[:, None]
-
-
-def _slice_or(indices: npt.NDArray[np.int64]) -> Any:
-    """Indices that follow one another as a slice, which copies nothing."""
-    if len(indices) and indices[-1] - indices[0] == len(indices) - 1 and (np.diff(indices) == 1).all():
-        return slice(int(indices[0]), int(indices[-1]) + 1)
-    return indices
+def batch_of(frames: Frames, indices: npt.NDArray[np.int64], device: str) -> Batch:
+    """Inputs (B, T, ...) float32, labels (B,), and the mask (B, T) of real steps or None where all are."""
+    return Feed(frames, device)(indices)
 
 
 def evaluate(
     model: nn.Module,
-    frames: Frames,
+    frames: Frames | Feed,
     indices: npt.NDArray[np.int64] | None = None,
     *,
     batch_size: int,
@@ -84,8 +62,10 @@ def evaluate(
     """Evaluate ``model`` on the samples at ``indices`` (default: all) in order.
 
     A metric that raises leaves a row with its error and disturbs no other. ``context`` is needed where there are metrics.
-    ``activity`` looks on, where given.
+    ``activity`` looks on, where given. A :class:`Feed` in the place of ``frames`` goes before ``device``.
     """
+    feed = frames if isinstance(frames, Feed) else Feed(frames, device)
+    frames = feed.frames
     chosen = np.arange(len(frames)) if indices is None else np.asarray(indices)
     watching = [Watched(metric, choice, model, context) for metric, choice in metrics]
     needs = frozenset().union(*(item.metric.needs for item in watching), {"spikes"} if activity is not None else ())
@@ -98,7 +78,7 @@ def evaluate(
         if activity is not None:
             activity.batch(view)
 
-    run_batches(model, frames, chosen, batch_size=batch_size, device=device, needs=needs, see=see)
+    run_batches(model, feed, chosen, batch_size=batch_size, needs=needs, see=see)
     together = torch.cat(counts).numpy() if counts else np.zeros((0, 0), dtype=np.float32)
     predictions = together.argmax(1).astype(np.int64) if len(together) else np.zeros(0, dtype=np.int64)
     labels_seen = np.asarray(frames.labels[chosen])
@@ -123,7 +103,7 @@ def _loss(scores: npt.NDArray[np.floating[Any]], labels: npt.NDArray[np.int64]) 
 
 def run_batches(
     model: nn.Module,
-    frames: Frames,
+    frames: Frames | Feed,
     indices: npt.NDArray[np.int64] | None = None,
     *,
     batch_size: int,
@@ -133,9 +113,11 @@ def run_batches(
 ) -> None:
     """Show ``see`` what ``model`` does with the samples at ``indices`` (default: all), a batch at a time and in order.
 
-    Views hold what ``needs`` names (see :class:`harness.Metric`). The model is in evaluation mode meanwhile.
+    Views hold what ``needs`` names (see :class:`harness.Metric`). The model is in evaluation mode meanwhile. A :class:`Feed` in
+    the place of ``frames`` goes before ``device``.
     """
-    chosen = np.arange(len(frames)) if indices is None else np.asarray(indices)
+    feed = frames if isinstance(frames, Feed) else Feed(frames, device)
+    chosen = np.arange(len(feed.frames)) if indices is None else np.asarray(indices)
     was_training = model.training
     model.eval()
     try:
@@ -143,7 +125,7 @@ def run_batches(
             seen = None
             if needs & {"spikes", "layers", "states"}:
                 seen = stack.enter_context(layers_seen(model, whole="layers" in needs, states="states" in needs))
-            passing = _Passing(model, frames, device, seen)
+            passing = _Passing(model, feed, seen)
             for begin in range(0, len(chosen), batch_size):
                 part = chosen[begin : begin + batch_size]
                 with torch.inference_mode():
@@ -156,14 +138,15 @@ def run_batches(
 class _Passing:
     """Forward passes, batch by batch, and what was seen in them."""
 
-    def __init__(self, model: nn.Module, frames: Frames, device: str, seen: Seen | None) -> None:
-        self.model, self.frames, self.device, self.seen = model, frames, device, seen
+    def __init__(self, model: nn.Module, feed: Feed, seen: Seen | None) -> None:
+        self.model, self.feed, self.seen = model, feed, seen
         # Inference mode does not count how often a tensor is written into: the first batch goes without and tells.
         self.watch = True
         self.writes_input = False
 
     def __call__(self, part: npt.NDArray[np.int64], *, inputs: bool) -> View:
-        stored = self.frames.frames[_slice_or(part)]
+        # What is on a device already is read from disk again only to be counted.
+        stored = None if self.seen is None and self.feed.resident else self.feed.counts(part)
         found = self._pass(part, stored, watch=self.watch)
         if self.watch:
             self.writes_input = found[0]._version != 0
@@ -179,21 +162,21 @@ class _Passing:
         return View(
             outputs=outputs,
             labels=labels,
-            recordings=torch.from_numpy(self.frames.recordings[part]),
+            recordings=torch.from_numpy(self.feed.frames.recordings[part]),
             mask=mask,
             inputs=given if inputs else None,
             layers=layers,
         )
 
     def _pass(
-        self, part: npt.NDArray[np.int64], stored: npt.NDArray[Any], *, watch: bool
+        self, part: npt.NDArray[np.int64], stored: npt.NDArray[Any] | None, *, watch: bool
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor]:
         with torch.inference_mode(False), torch.no_grad() if watch else torch.inference_mode():
             tally = None
-            if self.seen is not None and not self.writes_input:
+            if self.seen is not None and stored is not None and not self.writes_input:
                 # Before they are widened: then the processor's cache holds them for that.
-                tally = Tally.of_counts(stored, real_steps(self.frames, part))
-            inputs, labels, mask = batch_of(self.frames, part, self.device, stored)
+                tally = Tally.of_counts(stored, real_steps(self.feed.frames, part))
+            inputs, labels, mask = self.feed(part, stored)
             if self.seen is not None:
                 self.seen.begin(inputs, mask, None if tally is None else tally.holding(inputs))
             return inputs, labels, mask, self.model(inputs)

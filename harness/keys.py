@@ -17,8 +17,10 @@ from .specification import Specification, digest
 _DECIDING = (
     "augmentation.py",
     "evaluation.py",
+    "feeding.py",
     "initialisation.py",
     "model.py",
+    "precision.py",
     "seen.py",
     "specification.py",
     "tally.py",

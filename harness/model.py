@@ -12,6 +12,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 from .components import Backend, Network, Neuron, load_reference
 from .errors import UsageError
 from .observation import Context, Recordings, Training
+from .precision import in_precision, out_of_autocast
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class SpikingLayer(nn.Module):
     """One spiking layer, (batch, time, *shape) to the same: the backend's module, and the recurrent weights it calls.
 
+    Under mixed precision neurons and recurrent weights compute in float32 all the same, on inputs that are cast to it.
     ``definition`` makes the same layer as its neuron's definition, or is None where the neuron has none.
     """
 
@@ -46,31 +48,35 @@ class SpikingLayer(nn.Module):
     def states(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """``i_syn``, ``v_mem`` and what else the neuron has after every step on the input ``x``, (batch, time, *shape) each."""
         trace: Callable[[torch.Tensor], tuple[torch.Tensor, dict[str, torch.Tensor]]] = self.inner.trace  # type: ignore[assignment]
-        return trace(x)[1]
+        with out_of_autocast(x) as given:
+            return trace(given)[1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.inner(x)
+        # A membrane that is rounded to eight bits at every step spikes otherwise than the neuron's definition.
+        with out_of_autocast(x) as given:
+            out: torch.Tensor = self.inner(given)
         return out
 
 
 def build(registry: Registry, specification: Specification, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The specification's network with its neuron on its backend; weights are still to be initialised."""
+    """The specification's network with its neuron on its backend, in its recipe's precision; weights are still to be initialised."""
     backend = cast(Backend, registry.find(specification.backend.name).component)
     make = load_reference(backend.layer)
     values = specification.backend.values
-    return _network(
+    network = _network(
         registry,
         specification,
         input_shape,
         classes,
         lambda shape, recurrent: make(specification.neuron, shape, recurrent, **values),
     )
+    return in_precision(network, specification.recipe["precision"])
 
 
 def build_reference(
     registry: Registry, specification: Specification, input_shape: tuple[int, ...], classes: int
 ) -> nn.Module:
-    """The same network with the neuron's definition in the place of the backend."""
+    """The same network with the neuron's definition in the place of the backend, in float32."""
     neuron = cast(Neuron, registry.find(specification.neuron.name).component)
     if not neuron.reference:
         raise UsageError(

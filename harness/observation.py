@@ -237,10 +237,16 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What was measured while a trial trained: ``peak_memory_bytes`` above what was held before, and ``memory`` says of what."""
+    """What was measured while a trial trained: ``peak_memory_bytes`` above what was held before, and ``memory`` says of what.
+
+    ``peak_reserved_bytes`` is all that torch had taken from a CUDA device at most; ``frames`` says whether the training frames were
+    kept on the device whole (``resident``) or sent batch by batch (``streamed``).
+    """
 
     peak_memory_bytes: int | None = None
     memory: str = ""
+    peak_reserved_bytes: int | None = None
+    frames: str = ""
 
 
 class Recordings(Protocol):

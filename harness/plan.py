@@ -9,11 +9,12 @@ from typing import Any, cast
 
 from . import recipe as recipes
 from .components import Backend, Choice, Dataset, Encoding, Metric, load_reference
+from .devices import check_name
 from .errors import UsageError, nearest
 from .experiment import Experiment
 from .parameters import Parameter
 from .registry import Registered, Registry
-from .specification import Specification
+from .specification import Specification, stated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ def make_plan(experiment: Experiment, registry: Registry, device: str = "auto") 
     """Expand ``experiment`` to its trials; raises :class:`UsageError` for anything that cannot be meant."""
     if experiment.limit is not None and experiment.limit < 1:
         raise UsageError(f"limit: {experiment.limit} is not at least 1")
+    check_name(device)
     named = [registry.find(name) for name in dict.fromkeys(experiment.plugins)]
     chosen: dict[str, list[Registered]] = {}
     for entry in named:
@@ -285,7 +287,7 @@ def _labels(specifications: Sequence[Specification]) -> list[str]:
     """A short name for each: its components, and the parameters in which it differs from its like."""
     names = [(item.dataset.name, item.network.name, item.neuron.name, item.backend.name) for item in specifications]
     shown = [index for index in range(4) if index in (0, 2) or len({name[index] for name in names}) > 1]
-    flat = [_leaves(item.to_json()) for item in specifications]
+    flat = [_leaves(stated(item.to_json())) for item in specifications]
     labels = []
     for name, own in zip(names, flat, strict=True):
         like = [other for key, other in zip(names, flat, strict=True) if key == name]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .components import Choice
 from .parameters import Parameter, resolve
 
@@ -82,9 +85,34 @@ PARAMETERS: tuple[Parameter, ...] = (
         kind="bool",
         summary="train anew on train and validation for the chosen number of epochs",
     ),
+    Parameter(
+        name="precision",
+        default="float32",
+        kind="str",
+        choices=("float32", "bfloat16", "float16"),
+        summary="of weight layers, in training and evaluation; neurons, loss and optimiser stay float32",
+    ),
 )
+# What specifications did not always have is left out of them at its default: earlier rows, keys and baselines stay valid.
+_LATER = frozenset({"precision"})
 
 
 def choose(**given: object) -> Choice:
     """A recipe with ``given`` values and the defaults for the rest; raises ``UsageError``."""
     return Choice("recipe", "recipe", resolve("recipe", PARAMETERS, given))
+
+
+def to_json(recipe: Choice) -> dict[str, Any]:
+    """``recipe`` as specifications hold it."""
+    data = recipe.to_json()
+    later = {item.name: item.default for item in PARAMETERS if item.name in _LATER}
+    stated = {name: value for name, value in data["parameters"].items() if name not in later or value != later[name]}
+    return {**data, "parameters": stated}
+
+
+def from_json(data: Mapping[str, Any]) -> Choice:
+    """The recipe that :func:`to_json` wrote, of this harness or an earlier one."""
+    unstated = {
+        item.name: item.default for item in PARAMETERS if item.name in _LATER and item.name not in data["parameters"]
+    }
+    return Choice.from_json("recipe", {**data, "parameters": {**data["parameters"], **unstated}})

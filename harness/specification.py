@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import recipe as recipes
 from .components import Choice, Encoding
 
 KINDS = ("dataset", "network", "neuron", "backend", "recipe")
@@ -39,6 +40,7 @@ class Specification:
         """The form that records carry."""
         return {
             **{kind: getattr(self, kind).to_json() for kind in KINDS},
+            "recipe": recipes.to_json(self.recipe),
             "encoding": self.encoding.to_json(),
             "limit": self.limit,
         }
@@ -46,8 +48,13 @@ class Specification:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Specification:
         """The specification that :meth:`to_json` wrote."""
-        choices = {kind: Choice.from_json(kind, data[kind]) for kind in KINDS}
-        return cls(**choices, encoding=Encoding(**data["encoding"]), limit=data["limit"])
+        choices = {kind: Choice.from_json(kind, data[kind]) for kind in KINDS if kind != "recipe"}
+        return cls(
+            recipe=recipes.from_json(data["recipe"]),
+            **choices,
+            encoding=Encoding(**data["encoding"]),
+            limit=data["limit"],
+        )
 
     @property
     def row(self) -> str:
@@ -59,7 +66,14 @@ class Specification:
         return replace(self, backend=backend)
 
 
+def stated(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The form that records carry, with what it leaves out at its default: where configurations differ in it, all say it."""
+    return {**data, "recipe": recipes.from_json(data["recipe"]).to_json()}
+
+
 def seed_for(seed: int, axis: str, *concerns: Any) -> int:
-    """The seed of one axis (``weights``, ``order``, ``split``) of a trial: 63 bits from the trial's seed and what the axis concerns."""
+    """The seed of one axis of a trial (``weights``, ``order``, ``split``, ``network``: what that draws): 63 bits from the trial's seed
+    and what the axis concerns.
+    """
     text = canonical([seed, axis, list(concerns)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

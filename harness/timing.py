@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from .components import Choice, Metric
+from .devices import synchronise
 from .evaluation import batch_of
 from .model import context
 from .observation import View
@@ -105,12 +106,10 @@ def _samples(configuration: Configuration, size: int, number: int) -> npt.NDArra
 def _timed(configuration: Configuration, size: int, number: int, device: str) -> float:
     inputs, _, _ = batch_of(configuration.frames, _samples(configuration, size, number), device)
     model = configuration.model
-    if device != "cpu":
-        torch.cuda.synchronize()
+    synchronise(device)
     started = time.perf_counter()
     model(inputs)
-    if device != "cpu":
-        torch.cuda.synchronize()
+    synchronise(device)
     return time.perf_counter() - started
 
 

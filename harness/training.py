@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from .augmentation import shifted
 from .components import Choice
+from .devices import is_cuda
 from .errors import ExitCode, HandledError
 from .evaluation import evaluate
+from .feeding import Feed, Indices
 from .observation import readout
+from .precision import loss_scaler
 from .specification import seed_for
 
 if TYPE_CHECKING:
     from .events.frames import Frames
 
-Indices = npt.NDArray[np.int64]
 Report = Callable[[int, Mapping[str, float]], None]
-# Frames are kept in memory as they are stored up to this size; beyond, batches are read from the mapped file.
-_RESIDENT = 2 * 2**30
 
 
 class TrainingError(HandledError):
@@ -39,12 +39,14 @@ class Fitted:
 
     ``selected_epoch`` counts from 1, 0 for untrained. ``curves`` hold a value an epoch; ``test_accuracy`` among them only
     under ``inflation``. ``refitted`` tells that the weights come from a second training on train and validation together.
+    ``resident`` tells that all training frames were kept on the device.
     """
 
     selected_epoch: int
     epochs_trained: int
     refitted: bool
     curves: dict[str, list[float]]
+    resident: bool = False
 
 
 def fit(
@@ -62,69 +64,50 @@ def fit(
     """Train ``model`` in place and leave it with the weights of the best epoch.
 
     Best is the highest validation accuracy, then the lowest validation loss, then the earliest; without validation, the
-    last. Raises :class:`TrainingError` where the loss is not finite.
+    last. What the network draws in training (dropout) depends on ``seed`` and the epoch alone, and the generators are left as
+    they were. Raises :class:`TrainingError` where the loss is not finite.
     """
-    batches = _Batches(frames, device)
-    start = _state(model) if recipe["refit"] else {}
-    curves: dict[str, list[float]] = {}
-    best: tuple[tuple[float, float], int, dict[str, torch.Tensor]] | None = None
-    for epoch, scores in _epochs(model, batches, train, recipe, seed, recipe["epochs"]):
-        if len(validation):
-            # The loss that training minimises, so that the two curves can be laid over each other.
-            held = evaluate(
-                model,
-                frames,
-                validation,
-                batch_size=recipe["batch_size"],
-                device=device,
-                temperature=recipe["temperature"],
-            )
-            scores |= {"validation_loss": held.loss, "validation_accuracy": held.accuracy}
-            rank = (-held.accuracy, held.loss)
-            if best is None or rank < best[0]:
-                best = (rank, epoch, _state(model))
-        if inflation is not None:
-            test = evaluate(model, inflation, batch_size=recipe["batch_size"], device=device)
-            scores["test_accuracy"] = test.accuracy
-        for name, value in scores.items():
-            curves.setdefault(name, []).append(value)
-        report(epoch, scores)
-    selected = best[1] if best is not None else recipe["epochs"]
-    refitted = bool(recipe["refit"] and best is not None)
-    if refitted:
-        model.load_state_dict(start)
-        for _ in _epochs(model, batches, np.sort(np.concatenate([train, validation])), recipe, seed, selected):
-            pass
-    elif best is not None:
-        model.load_state_dict(best[2])
-    return Fitted(selected, recipe["epochs"], refitted, curves)
+    with _drawing_apart(device):
+        feed = Feed(frames, device, keep=True)
+        test_feed = None if inflation is None else Feed(inflation, device, keep=True)
+        start = _state(model) if recipe["refit"] else {}
+        curves: dict[str, list[float]] = {}
+        best: tuple[tuple[float, float], int, dict[str, torch.Tensor]] | None = None
+        for epoch, scores in _epochs(model, feed, train, recipe, seed, recipe["epochs"]):
+            if len(validation):
+                # The loss that training minimises, so that the two curves can be laid over each other.
+                held = evaluate(
+                    model, feed, validation, batch_size=recipe["batch_size"], temperature=recipe["temperature"]
+                )
+                scores |= {"validation_loss": held.loss, "validation_accuracy": held.accuracy}
+                rank = (-held.accuracy, held.loss)
+                if best is None or rank < best[0]:
+                    best = (rank, epoch, _state(model))
+            if test_feed is not None:
+                test = evaluate(model, test_feed, batch_size=recipe["batch_size"])
+                scores["test_accuracy"] = test.accuracy
+            for name, value in scores.items():
+                curves.setdefault(name, []).append(value)
+            report(epoch, scores)
+        selected = best[1] if best is not None else recipe["epochs"]
+        refitted = bool(recipe["refit"] and best is not None)
+        if refitted:
+            model.load_state_dict(start)
+            for _ in _epochs(model, feed, np.sort(np.concatenate([train, validation])), recipe, seed, selected):
+                pass
+        elif best is not None:
+            model.load_state_dict(best[2])
+        return Fitted(selected, recipe["epochs"], refitted, curves, feed.resident)
 
 
-class _Batches:
-    """Frames on their way to the device; held there whole where they fit."""
-
-    def __init__(self, frames: Frames, device: str) -> None:
-        self.device = device
-        self.labels = torch.from_numpy(np.array(frames.labels)).to(device)
-        self.lengths = None if frames.lengths is None else torch.from_numpy(np.array(frames.lengths)).to(device)
-        self.stored = frames.frames
-        # torch indexes uint8 on every device; wider counts are rare and go through numpy.
-        fits = frames.frames.nbytes <= _RESIDENT and frames.frames.dtype == np.uint8
-        self.resident = torch.from_numpy(np.array(frames.frames)).to(device) if fits else None
-
-    def __call__(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        on_device = indices.to(self.device)
-        if self.resident is not None:
-            inputs = self.resident[on_device].float()
-        else:
-            inputs = torch.from_numpy(self.stored[indices.numpy()].astype(np.float32)).to(self.device)
-        if self.lengths is None:
-            return inputs, self.labels[on_device], None
-        mask = torch.arange(inputs.shape[1], device=self.device) < self.lengths[on_device][:, None]
-        return inputs, self.labels[on_device], mask
+@contextmanager
+def _drawing_apart(device: str) -> Iterator[None]:
+    """Inside, torch's generators of this process and of ``device`` may be seeded and drawn from; afterwards they are as before."""
+    with torch.random.fork_rng(devices=[torch.device(device)] if is_cuda(device) else [], device_type="cuda"):
+        yield
 
 
-def _epochs(model: nn.Module, batches: _Batches, train: Indices, recipe: Choice, seed: int, epochs: int) -> Any:
+def _epochs(model: nn.Module, feed: Feed, train: Indices, recipe: Choice, seed: int, epochs: int) -> Any:
     """Train epoch by epoch; yields (epoch from 1, running scores)."""
     order = torch.Generator().manual_seed(seed_for(seed, "order"))
     chosen = torch.from_numpy(np.asarray(train))
@@ -132,11 +115,12 @@ def _epochs(model: nn.Module, batches: _Batches, train: Indices, recipe: Choice,
     step = Step(model, recipe, epochs * -(-len(chosen) // size))
     for epoch in range(1, epochs + 1):
         model.train()
-        losses = torch.zeros((), dtype=torch.float64, device=batches.device)
-        right = torch.zeros((), dtype=torch.int64, device=batches.device)
+        torch.manual_seed(seed_for(seed, "network", epoch))
+        losses = torch.zeros((), dtype=torch.float64, device=feed.device)
+        right = torch.zeros((), dtype=torch.int64, device=feed.device)
         shuffled = chosen[torch.randperm(len(chosen), generator=order)]
         for begin in range(0, len(chosen), size):
-            inputs, labels, mask = batches(shuffled[begin : begin + size])
+            inputs, labels, mask = feed(shuffled[begin : begin + size].numpy())
             if recipe["shift"] or recipe["shift_steps"]:
                 inputs = shifted(inputs, recipe["shift"], recipe["shift_steps"], order)
             loss, counts = step(inputs, labels, mask)
@@ -144,7 +128,10 @@ def _epochs(model: nn.Module, batches: _Batches, train: Indices, recipe: Choice,
             right += (counts.detach().argmax(1) == labels).sum()
         mean = float(losses) / len(chosen)
         if not np.isfinite(mean):
-            raise TrainingError(f"the loss is not finite in epoch {epoch}; try a smaller -o recipe.learning_rate")
+            other = ", or -o recipe.precision=bfloat16" * (recipe["precision"] == "float16")
+            raise TrainingError(
+                f"the loss is not finite in epoch {epoch}; try a smaller -o recipe.learning_rate{other}"
+            )
         yield epoch, {"train_loss": mean, "train_accuracy": float(right) / len(chosen)}
 
 
@@ -161,6 +148,7 @@ class Step:
         self.schedule = None
         if recipe["schedule"] == "cosine":
             self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, steps)
+        self.scaler = loss_scaler(recipe["precision"], next(model.parameters()).device.type)
 
     def __call__(
         self, inputs: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor | None
@@ -169,8 +157,15 @@ class Step:
         self.optimiser.zero_grad(set_to_none=True)
         counts = readout(self.model(inputs), mask)
         loss = nn.functional.cross_entropy(counts / self.temperature, labels)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self.optimiser.step()
+        if self.scaler is None:
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            self.optimiser.step()
+        else:
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
+            # A first step that the scaler leaves out, gradients having overflowed, is none that was forgotten.
+            self.optimiser._opt_called = True  # type: ignore[attr-defined]
         if self.schedule is not None:
             self.schedule.step()
         return loss, counts

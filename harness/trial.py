@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .components import Choice, Dataset, Metric
+from .devices import is_cuda, synchronise, use
 from .environment import harness_version
 from .errors import HandledError
-from .memory import peak_memory
+from .exhausted import is_out_of_memory
+from .exhausted import sentence as exhausted
+from .memory import Peak, peak_memory
 from .observation import Training
 from .records import Record, Status
 from .registry import Registry
-from .specification import Specification
+from .specification import Specification, seed_for
 from .store import pack
 
 if TYPE_CHECKING:
@@ -86,22 +89,28 @@ class TrialJob:
 def _gpu(device: str) -> str | None:
     """The name of a CUDA device, where this process has one in use; the parent of a run never asks torch."""
     torch = sys.modules.get("torch")
-    if device == "cpu" or torch is None or not torch.cuda.is_initialized():
+    if not is_cuda(device) or torch is None or not torch.cuda.is_initialized():
         return None
     return str(torch.cuda.get_device_name(device))
 
 
 @dataclass
 class Clock:
-    """Seconds by phase."""
+    """Seconds by phase, each waited for until ``device`` was done with it; ``phase`` is the last one that began."""
 
+    device: str = "cpu"
+    began: Callable[[str], None] = lambda phase: None
+    phase: str = ""
     phases: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
+        self.phase = phase
+        self.began(phase)
         started = time.perf_counter()
         try:
             yield
+            synchronise(self.device)
         finally:
             self.phases[phase] = self.phases.get(phase, 0.0) + time.perf_counter() - started
 
@@ -109,7 +118,8 @@ class Clock:
 def run_trial(registry: Registry, job: TrialJob, report: Report) -> tuple[Record, bytes | None]:
     """Train, evaluate and measure; a failure becomes the record's status, never an exception."""
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    clock = Clock()
+    clock = Clock(job.device, lambda phase: report("phase", phase=phase))
+    trial: _Trial | None = None
     caught: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -118,29 +128,42 @@ def run_trial(registry: Registry, job: TrialJob, report: Report) -> tuple[Record
             outcome, sentences, arrays = trial.run()
     except HandledError as error:
         failure = {"type": type(error).__name__, "message": str(error), "traceback": None}
-        return job.record(Status.FAILED, started=started, error=failure, timings=clock.phases), None
+        return _failed(job, trial, Status.FAILED, started=started, error=failure, timings=clock.phases), None
     except Exception as error:
-        out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-        status = Status.OOM if out_of_memory else Status.FAILED
+        status = Status.OOM if is_out_of_memory(error) else Status.FAILED
         message = str(error).splitlines()[0] if str(error) else ""
-        if out_of_memory:
-            batch = Specification.from_json(job.specification).recipe["batch_size"]
-            message = f"out of memory at batch size {batch}; try -o recipe.batch_size={max(1, batch // 2)}"
+        if status is Status.OOM:
+            message = exhausted(error, clock.phase, Specification.from_json(job.specification).recipe["batch_size"])
         trace = traceback.format_exc()
         print(trace, flush=True)
         failure = {"type": type(error).__name__, "message": message, "traceback": trace}
-        return job.record(status, started=started, error=failure, timings=clock.phases), None
+        return _failed(job, trial, status, started=started, error=failure, timings=clock.phases), None
     sentences = [*sentences, *_sentences(caught)]
     record = job.record(
         Status.OK,
         started=started,
         outcome=outcome,
         noisy=tuple(trial.noisy),
-        training=asdict(trial.training) if trial.training is not None else {},
+        training=_measured(trial),
         timings=clock.phases,
         warnings=tuple(dict.fromkeys(sentences)),
     )
     return record, pack(arrays)
+
+
+def _failed(job: TrialJob, trial: _Trial | None, status: Status, **content: Any) -> Record:
+    return job.record(status, training={} if trial is None else _measured(trial), **content)
+
+
+def _measured(trial: _Trial) -> dict[str, Any]:
+    if trial.training is not None:
+        return asdict(trial.training)
+    # How far a training that failed got is what one wants to know of it.
+    return {} if trial.peak is None else asdict(_training(trial.peak, ""))
+
+
+def _training(peak: Peak, frames: str) -> Training:
+    return Training(peak_memory_bytes=peak.bytes, memory=peak.what, peak_reserved_bytes=peak.reserved, frames=frames)
 
 
 def _sentences(caught: Sequence[warnings.WarningMessage]) -> list[str]:
@@ -158,6 +181,7 @@ class _Trial:
         self.specification = Specification.from_json(job.specification)
         self.sentences: list[str] = []
         self.training: Training | None = None
+        self.peak: Peak | None = None
         self.noisy: list[Mapping[str, Any]] = []
         self.metrics = [
             (cast(Metric, registry.find(item["name"]).component), Choice.from_json("metric", item))
@@ -191,9 +215,7 @@ class _Trial:
         if self.job.weights is not None:
             outcome, arrays = self._saved(model)
         else:
-            with self.clock("train"), peak_memory(self.job.device) as peak:
-                outcome = self._train(model)
-            self.training = Training(peak_memory_bytes=peak.bytes, memory=peak.what)
+            outcome = self._train(model)
             arrays = {f"weights/{name}": value.detach().cpu().numpy() for name, value in model.state_dict().items()}
         outcome["split"] = how
         rows += self._measure(model, "after", arrays)
@@ -208,17 +230,19 @@ class _Trial:
         from .training import fit
 
         epochs = self.specification.recipe["epochs"]
-        fitted = fit(
-            model,
-            self.train,
-            self.train_indices,
-            self.validation_indices,
-            self.specification.recipe,
-            seed=self.job.seed,
-            device=self.job.device,
-            report=lambda epoch, scores: self.report("epoch", epoch=epoch, epochs=epochs, scores=scores),
-            inflation=self.test if self.job.report_inflation else None,
-        )
+        with self.clock("train"), peak_memory(self.job.device) as self.peak:
+            fitted = fit(
+                model,
+                self.train,
+                self.train_indices,
+                self.validation_indices,
+                self.specification.recipe,
+                seed=self.job.seed,
+                device=self.job.device,
+                report=lambda epoch, scores: self.report("epoch", epoch=epoch, epochs=epochs, scores=scores),
+                inflation=self.test if self.job.report_inflation else None,
+            )
+        self.training = _training(self.peak, "resident" if fitted.resident else "streamed")
         return {
             "weights": weights_hash(model.state_dict()),
             "selected_epoch": fitted.selected_epoch,
@@ -243,6 +267,8 @@ class _Trial:
         self, model: torch.nn.Module, phase: str, arrays: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """The rows of every metric that runs in ``phase``; ``arrays`` receives the predictions of the one pass over test."""
+        import torch
+
         from .activity import Activity
         from .evaluation import evaluate
         from .model import context
@@ -260,6 +286,8 @@ class _Trial:
             if not (wanted or predicts) or (indices is not None and len(indices) == 0):
                 continue
             activity = Activity() if predicts else None
+            # A network that draws at random, here too, draws the same whatever was trained or measured before.
+            torch.manual_seed(seed_for(self.job.seed, "network", phase, split))
             with self.clock(f"measure {phase} {split}"):
                 evaluation = evaluate(
                     model,
@@ -310,7 +338,10 @@ def settle(threads: int, device: str) -> None:
 
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    if device.startswith("cuda"):
+    # torch would fill every new tensor with NaN, a tenth of a training step; nothing here reads what it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    use(device)
+    if is_cuda(device):
         torch.backends.cudnn.benchmark = False
     # Whatever draws without a generator of its own draws the same in every trial.
     torch.manual_seed(0)

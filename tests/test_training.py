@@ -7,7 +7,7 @@ import pytest
 import torch
 from samples import frames, specification
 
-from harness import Registry
+from harness import Registry, feeding
 from harness.activity import Activity
 from harness.augmentation import shifted
 from harness.evaluation import evaluate
@@ -101,6 +101,80 @@ def test_every_recording_is_seen_once_an_epoch_the_last_partial_batch_too():
     given = frames()
     fit(model, given, np.arange(60), np.arange(0), spec.recipe, seed=0)
     assert sorted(seen) == sorted(given.frames.astype(float).sum((1, 2)).tolist())
+
+
+class Drawing(torch.nn.Module):
+    """Weights, a normalisation with buffers, neurons and dropout."""
+
+    def __init__(self):
+        super().__init__()
+        spec = specification().with_backend(REGISTRY.find("fused").component.choose())
+        neurons = build(REGISTRY, spec, (140,), 20).spiking
+        self.first, self.last = torch.nn.Linear(140, 16), torch.nn.Linear(16, 20)
+        self.norm, self.dropout, self.neurons = torch.nn.BatchNorm1d(16), torch.nn.Dropout(0.5), neurons
+        self.seen = []
+
+    def forward(self, x):
+        hidden = self.norm(self.first(x).flatten(0, 1)).unflatten(0, x.shape[:2])
+        hidden = self.dropout(self.neurons[0](hidden))
+        if self.training:
+            self.seen.append(float(hidden.detach().sum()))
+        return self.neurons[1](self.last(hidden))
+
+
+def drawing(seed=0, **given):
+    torch.manual_seed(0)
+    model, spec, recordings = Drawing(), specification(epochs=3, **given.pop("recipe", {})), frames()
+    train_indices, held, _ = hold_out(recordings.labels, recordings.groups, recordings.recordings, 0.2, 0)
+    torch.manual_seed(given.pop("generator", 0))
+    before = torch.get_rng_state()
+    fitted = fit(model, recordings, train_indices, held, spec.recipe, seed=seed, **given)
+    assert torch.equal(torch.get_rng_state(), before)
+    return model, fitted, held
+
+
+def test_what_dropout_draws_depends_on_the_seed_and_the_epoch_alone():
+    model, fitted, _ = drawing()
+    for given in ({"generator": 7}, {"inflation": frames(seed=3)}):
+        again, other, _ = drawing(**given)
+        assert again.seen == model.seen
+        assert other.curves["train_loss"] == fitted.curves["train_loss"]
+    assert drawing(seed=1)[0].seen != model.seen
+
+
+def test_epochs_do_not_drop_the_same_units():
+    still = {"learning_rate": 1e-30, "batch_size": 60}
+    model, _, _ = drawing(recipe=still)
+    assert len(model.seen) == len(set(model.seen)) == 3
+
+
+def test_buffers_are_part_of_the_chosen_epoch():
+    model, fitted, held = drawing()
+    steps = len(model.seen) // 3
+    assert int(model.norm.num_batches_tracked) == fitted.selected_epoch * steps
+    again = evaluate(model, frames(), held, batch_size=16, temperature=specification().recipe["temperature"])
+    assert again.accuracy == fitted.curves["validation_accuracy"][fitted.selected_epoch - 1]
+    assert again.loss == pytest.approx(fitted.curves["validation_loss"][fitted.selected_epoch - 1], rel=1e-6)
+
+
+def test_refitting_starts_from_the_buffers_of_the_start():
+    model, fitted, _ = drawing(recipe={"refit": True})
+    assert fitted.refitted
+    assert int(model.norm.num_batches_tracked) == fitted.selected_epoch * -(-60 // 16)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_it_makes_no_difference_where_frames_lie(monkeypatch, wide):
+    given = frames()
+    if wide:
+        given = type(given)(given.frames.astype(np.uint16) * 300, given.labels, given.recordings, given.groups)
+    kept, fitted, _ = train(given=given)
+    monkeypatch.setattr(feeding, "_MOST_IN_MEMORY", 0)
+    sent, other, _ = train(given=given)
+    assert (fitted.resident, other.resident) == (True, False)
+    assert fitted.curves == other.curves
+    for name, value in kept.state_dict().items():
+        assert torch.equal(value, sent.state_dict()[name])
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])

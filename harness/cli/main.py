@@ -27,6 +27,7 @@ from .compare import compare
 from .concluding import readers_may_leave
 from .noise import noise
 from .plugins import plugins
+from .report import report
 from .run import run
 from .runs import runs
 from .track import track
@@ -91,7 +92,7 @@ def cli(**_: Any) -> None:
     """Benchmark spiking neural networks: every dataset, neuron and backend asked for, one honest record a trial."""
 
 
-for command in (run, runs, compare, check, baseline, noise, track, trend, plugins, check_plugin, cache):
+for command in (run, runs, report, compare, check, baseline, noise, track, trend, plugins, check_plugin, cache):
     cli.add_command(command)
 
 

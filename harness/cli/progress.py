@@ -1,68 +1,43 @@
-"""What a person sees while a run goes on: bars on a terminal, plain lines elsewhere."""
+"""What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..records import Record, Status
+from .estimate import Estimate, span
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
     from ..running.options import Listener
 
 
 @contextlib.contextmanager
 def make_listener(*, quiet: bool) -> Iterator[Listener]:
-    """A listener for standard output: silent, on a terminal, or line by line."""
+    """A listener for standard output: silent, on a terminal, or line by line (off one, and in CI)."""
     if quiet:
         yield Silent()
+        return
+    if not sys.stdout.isatty() or os.environ.get("CI"):
+        yield Lines()
         return
     from rich.console import Console
 
     console = Console()
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:
         yield Lines()
         return
-    with Bars(console) as bars:
-        yield bars
+    from .live import LiveTable
 
-
-@dataclass
-class Estimate:
-    """The time that is left, from the share of epochs done since the trials began."""
-
-    total: int = 0
-    begun: float = 0.0
-    shares: dict[str, float] = field(default_factory=dict)
-
-    def begin(self, total: int) -> None:
-        """Start the clock for ``total`` trials."""
-        self.total, self.begun = total, time.monotonic()
-
-    def left(self) -> str:
-        """``about 2 min left``, or the empty string while nothing can be said."""
-        done = sum(self.shares.values())
-        if not self.total or done <= 0:
-            return ""
-        seconds = (time.monotonic() - self.begun) / done * max(self.total - done, 0)
-        return f"about {span(seconds)} left" if done < self.total else ""
-
-
-def span(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    with LiveTable(console) as table:
+        yield table
 
 
 def ending(record: Record) -> str:
@@ -102,6 +77,7 @@ class Lines(Silent):
 
     def __init__(self) -> None:
         self.estimate = Estimate()
+        self.total = 0
         self.ended = 0
         self.said = 0.0
 
@@ -119,12 +95,15 @@ class Lines(Silent):
             self.say(f"  note: {note}")
 
     def trials(self, total: int, cached: int, jobs: int, device: str, folder: Path) -> None:
-        fresh = total - cached
-        self.estimate.begin(fresh)
+        self.total = total
+        self.estimate.begin(total - cached, jobs)
         self.say(f"trials: {total} ({cached} cached), {jobs} at a time on {device}; {folder.name}")
 
+    def trial_started(self, label: str) -> None:
+        self.estimate.started(label)
+
     def epoch(self, label: str, epoch: int, epochs: int, scores: Mapping[str, float]) -> None:
-        self.estimate.shares[label] = epoch / max(epochs, 1) * 0.99
+        self.estimate.epoch(label, epoch, epochs)
         now = time.monotonic()
         if now - self.said < 10:  # a log needs no line for each of hundreds of epochs
             return
@@ -132,11 +111,16 @@ class Lines(Silent):
         self.say(f"  {label}: epoch {epoch}/{epochs} {_scores(scores)}; {self.estimate.left()}".rstrip("; "))
 
     def trial_finished(self, record: Record) -> None:
-        self.ended += 1
-        if not record.cached:
-            self.estimate.shares[record.label] = 1.0
+        self.count(record)
         left = self.estimate.left()
-        self.say(f"[{self.ended}] {record.label}: {ending(record)}" + (f"; {left}" if left else ""))
+        self.say(f"[{self.ended}/{self.total}] {record.label}: {ending(record)}" + (f"; {left}" if left else ""))
+
+    def count(self, record: Record) -> None:
+        """Take in that a trial has ended."""
+        self.ended += 1
+        self.total = max(self.total, self.ended)
+        if not record.cached:
+            self.estimate.ended(record.label)
 
 
 def _scores(scores: Mapping[str, float]) -> str:
@@ -146,67 +130,3 @@ def _scores(scores: Mapping[str, float]) -> str:
     if "validation_accuracy" in scores:
         parts.append(f"validation {scores['validation_accuracy']:.1%}")
     return ", ".join(parts)
-
-
-class Bars(Lines):
-    """Live bars, with a line for everything that is done."""
-
-    def __init__(self, console: Any) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        super().__init__()
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[detail]}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def say(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False)
-
-    def note(self, sentence: str) -> None:
-        self.say(f"warning: {sentence}")
-
-    def _bar(self, name: str, done: float, total: float, detail: str) -> None:
-        if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total, detail="")
-        self._progress.update(self._tasks[name], completed=done, total=total, detail=detail)
-
-    def _drop(self, name: str) -> None:
-        if name in self._tasks:
-            self._progress.remove_task(self._tasks.pop(name))
-
-    def progress(self, label: str, stage: str, done: int, total: int) -> None:
-        self._bar(label, done, total, stage)
-        if done >= total:
-            self._drop(label)
-
-    def prepared(self, label: str, summary: Mapping[str, Any]) -> None:
-        self._drop(label)
-        super().prepared(label, summary)
-
-    def trial_started(self, label: str) -> None:
-        self._bar(label, 0, 1, "")
-
-    def epoch(self, label: str, epoch: int, epochs: int, scores: Mapping[str, float]) -> None:
-        self.estimate.shares[label] = epoch / max(epochs, 1) * 0.99
-        self._bar(label, epoch, epochs, f"{epoch}/{epochs} {_scores(scores)}")
-        if self.estimate.total:
-            self._bar("all trials", sum(self.estimate.shares.values()), self.estimate.total, self.estimate.left())
-
-    def trial_finished(self, record: Record) -> None:
-        self._drop(record.label)
-        super().trial_finished(record)
-        if self.estimate.total and sum(self.estimate.shares.values()) >= self.estimate.total:
-            self._drop("all trials")

@@ -35,7 +35,7 @@ from .concluding import shown_path
 @click.option("--executor", default="local", metavar="NAME", help="Where trials run (default: local).")
 @click.option("--force", is_flag=True, help="Run trials again that are finished already.")
 @click.option("--no-timing", is_flag=True, help="Leave the timing phase out.")
-@click.option("--no-plots", is_flag=True, help="Draw no plots.")
+@click.option("--no-plots", is_flag=True, help="Draw no plots and write no page.")
 @click.option("--data", metavar="DIR", help="Folder of datasets (default: HARNESS_DATA).")
 @click.option("--cache", metavar="DIR", help="Folder of encoded frames (default: HARNESS_CACHE).")
 @click.option("--results", metavar="DIR", help="Folder of runs (default: HARNESS_RESULTS or ./results).")
@@ -101,9 +101,10 @@ def print_plan(plan: Plan) -> None:
             click.echo(f"  {kind:<8} {component:<16} {entry.supplier.distribution} {entry.supplier.version}")
     click.echo(f"  metrics  {', '.join(choice.name for _, choice in plan.metrics)}")
     recipe = plan.trials[0].specification.recipe
+    precision = "" if recipe["precision"] == "float32" else f", precision {recipe['precision']}"
     click.echo(
         f"  recipe   {recipe['optimiser']}, learning rate {recipe['learning_rate']:g}, batch {recipe['batch_size']}, "
-        f"{recipe['epochs']} epochs, init {recipe['init']}"
+        f"{recipe['epochs']} epochs, init {recipe['init']}{precision}"
     )
     if plan.experiment.limit is not None:
         click.echo(f"  limit    {plan.experiment.limit} recordings a split: not comparable with full runs")
@@ -133,5 +134,5 @@ def _show(finished: Any, as_json: bool) -> None:
 
     Console().print(terminal(finished.summary))
     where = shown_path(finished.run.path)
-    drawn = "plots, " if (finished.run.path / "plots").is_dir() else ""
-    click.echo(f"{where}: records, logs, {drawn}table and figures as .md and .csv")
+    drawn = "report.html, plots, " if (finished.run.path / "report.html").exists() else ""
+    click.echo(f"{where}: {drawn}records, logs, table and figures as .md and .csv")

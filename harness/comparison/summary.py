@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..records import Record, Status
+from ..specification import stated
 from .statistics import Interval, apart, mean_interval
 
 _PARTS = ("dataset", "network", "neuron", "backend")
@@ -162,7 +163,10 @@ def _columns(records: Sequence[Record], timings: Mapping[str, Any] | None) -> li
 
 
 def _add(found: dict[str, Column], key: str, title: str, row: Mapping[str, Any]) -> None:
-    found.setdefault(key, column_of(row, key, title))
+    held = found.setdefault(key, column_of(row, key, title))
+    # Datasets may qualify a title, "accuracy (slices)": over all of them stands what they have in common.
+    if len(title) < len(held.title):
+        found[key] = replace(held, title=title)
 
 
 def column_of(row: Mapping[str, Any], key: str, title: str) -> Column:
@@ -266,7 +270,7 @@ def _note_figures(rows: Sequence[Row], columns: Sequence[Column], footnotes: lis
 
 def _names(firsts: Sequence[Record]) -> dict[str, dict[str, str]]:
     """By row: what tells a configuration from the others. The neuron is always named."""
-    flat = {record.row: dict(_leaves(record.specification)) for record in firsts}
+    flat = {record.row: dict(_leaves(stated(record.specification))) for record in firsts}
     parts = {part for part in _PARTS if len({record.specification[part]["name"] for record in firsts}) > 1} | {"neuron"}
     names: dict[str, dict[str, str]] = {}
     for record in firsts:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import HandledError
+from ..exhausted import is_out_of_memory
 from ..registry import PluginWarning, Registry
 from ..store import Run, write_atomically
 from .messages import Sender
@@ -30,7 +31,7 @@ def perform(task: Mapping[str, Any], registry: Registry, send: Sender) -> int:
         return 1
     except Exception as error:
         traceback.print_exc()
-        send(name, "failed", detail=f"{type(error).__name__}: {error}", handled=False, memory=_is_memory(error))
+        send(name, "failed", detail=f"{type(error).__name__}: {error}", handled=False, memory=is_out_of_memory(error))
         return 1
     send(name, "result", result=result)
     return 0
@@ -57,10 +58,6 @@ def _reporter(name: str, send: Sender) -> Callable[..., None]:
         send(name, event, **content)
 
     return report
-
-
-def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def _prepare(registry: Registry, payload: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:

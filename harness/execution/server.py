@@ -14,10 +14,14 @@ import os
 import select
 import signal
 import sys
+import traceback
 from typing import Any
 
+from ..devices import built_for_gpus, present, why_no_cuda
 from .child import open_registry, perform
 from .messages import Sender
+
+_BY_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
 
 def main() -> int:
@@ -31,22 +35,43 @@ def main() -> int:
 
 
 def _warm_up(config: dict[str, Any]) -> dict[str, Any]:
-    # NVML answers without a CUDA context, which a forked child could not use.
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    # Libraries that ask on import whether there is a device must not make a CUDA context, which children could not use.
+    os.environ.setdefault(_BY_NVML, "1")
     failed = {}
     for name in config["preload"]:
         try:
             importlib.import_module(name)
         except Exception as error:  # the trial that needs it will say so in its record
             failed[name] = f"{type(error).__name__}: {error}"
-    import torch
-
     # The first step of an optimiser imports this, seconds that every trial would pay again.
     importlib.import_module("torch._dynamo")
-    devices = ["cpu"]
-    if torch.cuda.is_available():
-        devices += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    return {"devices": devices, "failed": failed}
+    return {**_devices(), "failed": failed}
+
+
+def _devices() -> dict[str, Any]:
+    """What torch can use here, as a child of its own finds out: a driver that was asked cannot be used after a fork."""
+    if not built_for_gpus():
+        return {"devices": ["cpu"], "no_cuda": why_no_cuda()}
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            # NVML counts devices that this torch may be unable to use.
+            os.environ.pop(_BY_NVML, None)
+            os.write(writing, json.dumps({"devices": present(), "no_cuda": why_no_cuda()}).encode())
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        answer = told.read()
+    os.waitpid(pid, 0)
+    if not answer:
+        return {"devices": ["cpu"], "no_cuda": "asking for CUDA devices failed; server.log may say why"}
+    found: dict[str, Any] = json.loads(answer)
+    return found
 
 
 class _Server:
@@ -100,8 +125,6 @@ class _Server:
                 os.close(descriptor)
             code = perform(task, self.registry, self.send)
         except BaseException:
-            import traceback
-
             traceback.print_exc()
         finally:
             with contextlib.suppress(Exception):

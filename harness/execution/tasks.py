@@ -43,7 +43,9 @@ class Executor(Protocol):
     """Runs tasks. ``make_executor`` plugins return one; the harness's own is :class:`harness.execution.local.Local`."""
 
     def start(self) -> Mapping[str, Any]:
-        """Get ready; returns facts: ``devices`` (list), ``device_names``, ``libraries`` that failed to load."""
+        """Get ready; returns facts: ``devices``, ``failed`` (modules that could not be imported, with the cause) and, where there is
+        no CUDA device, ``no_cuda``: why.
+        """
 
     def run(
         self,

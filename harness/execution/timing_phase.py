@@ -14,6 +14,7 @@ def measure_run(registry: Registry, payload: Mapping[str, Any], report: Callable
     """Time every configuration in ``payload``: ``{"configurations": [{"row", "label", "key", "record", "frames"}]}``."""
     import torch
 
+    from ..devices import use
     from ..events.prepare import open_split
     from ..records import Record
     from ..reload import load_model
@@ -21,6 +22,7 @@ def measure_run(registry: Registry, payload: Mapping[str, Any], report: Callable
     from ..timing import Configuration, measure
 
     torch.set_num_threads(payload["threads"])
+    use(payload["device"])
     configurations = []
     for item in payload["configurations"]:
         path = Path(item["record"])

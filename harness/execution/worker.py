@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from .. import keys
+from ..devices import present, synchronise
 from ..environment import harness_version
 from ..errors import HandledError
 from .child import open_registry
@@ -111,12 +112,7 @@ class _Answering:
     def _open(self, message: Mapping[str, Any]) -> dict[str, Any]:
         self.registry = open_registry(message["registry"])
         self.threads = message["threads"]
-        import torch
-
-        devices = ["cpu"]
-        if torch.cuda.is_available():
-            devices += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-        return {"devices": devices}
+        return {"devices": present()}
 
     def _load(self, message: Mapping[str, Any]) -> dict[str, Any]:
         from ..specification import Specification
@@ -227,11 +223,11 @@ class _TrainingStep:
             held = [value for value in states if isinstance(value, torch.Tensor)]
             self.kept = _Kept([*held, *_state(self.step.model)])
         self.kept.restore()
-        _synchronise(self.batch[0].device)
+        synchronise(self.batch[0].device)
 
     def __call__(self) -> None:
         self.step(*self.batch)
-        _synchronise(self.batch[0].device)
+        synchronise(self.batch[0].device)
 
 
 class _Inference:
@@ -244,27 +240,20 @@ class _Inference:
     def ready(self) -> None:
         self.model.eval()
         self.kept.restore()
-        _synchronise(self.inputs.device)
+        synchronise(self.inputs.device)
 
     def __call__(self) -> None:
         import torch
 
         with torch.inference_mode():
             self.model(self.inputs)
-        _synchronise(self.inputs.device)
+        synchronise(self.inputs.device)
 
 
 def _state(model: nn.Module) -> Iterable[torch.Tensor]:
     """The weights and buffers themselves."""
     found: dict[str, torch.Tensor] = model.state_dict(keep_vars=True)
     return found.values()
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        import torch
-
-        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

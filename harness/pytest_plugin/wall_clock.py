@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..devices import synchronise, use
 from ..specification import Specification
 from .asking import Asked
 from .trials import Trial
@@ -33,6 +34,7 @@ def time_inference(benchmark: BenchmarkFixture, found: Trial, asked: Asked, figu
         from ..events.prepare import open_split
         from ..reload import load_model
 
+        use(device)
         model = load_model(found.path, registry=asked.registry).to(device)
         frames = open_split(Path(found.frames), "test")
         inputs, _, _ = batch_of(frames, np.arange(min(size, len(frames))), device)
@@ -42,8 +44,7 @@ def time_inference(benchmark: BenchmarkFixture, found: Trial, asked: Asked, figu
 
         def inference() -> None:
             model(inputs)
-            if device != "cpu":
-                torch.cuda.synchronize()
+            synchronise(device)
 
         before = torch.get_num_threads()
         torch.set_num_threads(asked.threads)

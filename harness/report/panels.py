@@ -78,6 +78,8 @@ def legend(figure: Figure, axes: Sequence[Axes]) -> None:
             found.setdefault(label, handle)
     if found:
         columns = min(len(found), 2 if figure.get_figwidth() < 6 else 4)
+        # Many names take room of their own, or nothing is left of the panels.
+        figure.set_figheight(figure.get_figheight() + 0.2 * max(0, -(-len(found) // columns) - 4))
         figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns)
 
 

@@ -19,13 +19,14 @@ from ..trial import TrialJob
 
 @dataclass
 class Entry:
-    """A planned trial on its way to a record."""
+    """A planned trial on its way to a record; ``phase`` is what it was last heard to do."""
 
     planned: Planned
     job: TrialJob | None = None
     record: Record | None = None
     path: Path | None = None
     reusable: tuple[Path, Record] | None = None
+    phase: str = ""
 
     @property
     def data_key(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..devices import check_name
 from ..errors import ExitCode, UsageError
 from ..gate import Gate
 from ..records import Record
@@ -73,6 +74,4 @@ def check_options(options: Options) -> None:
     for name, limit in (("time-limit", options.time_limit), ("memory-limit", options.memory_limit_mb)):
         if limit is not None and not limit > 0:
             raise UsageError(f"--{name} {limit:g}: expected a number > 0")
-    kind, colon, index = options.device.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (colon and not (kind == "cuda" and index.isdigit())):
-        raise UsageError(f"--device {options.device!r}: expected auto, cpu, cuda or cuda:N")
+    check_name(options.device)

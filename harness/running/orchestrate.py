@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..components import Backend, Dataset, Metric, Network, Neuron
-from ..environment import describe, harness_version, usable_cpus
+from ..devices import is_cuda
+from ..environment import describe, usable_cpus
 from ..errors import DataError, ExitCode, HandledError, UsageError
 from ..execution.local import Local, ServerError
 from ..execution.tasks import Executor, Limits, Message, Outcome, Task
+from ..exhausted import beyond_limit
 from ..places import cache_folder, data_folder, results_folder
 from ..plan import Plan, refusal
 from ..records import Record, Status
 from ..registry import Registry
 from ..store import Store, read_record
+from .account import told
+from .device import device_for
 from .jobs import Entry, make_jobs, metric_payload
 from .options import Finished, Listener, Options, check_options
 
@@ -63,6 +67,7 @@ class _Running:
         self.prepared: dict[str, dict[str, Any]] = {}
         self.unprepared: dict[str, str] = {}
         self.timings: Mapping[str, Any] | None = None
+        self.loading = registry_config
         self.executor = self._executor(registry_config)
 
     def _executor(self, registry_config: Mapping[str, Any]) -> Executor:
@@ -138,20 +143,7 @@ class _Running:
     def _device(self, hello: Mapping[str, Any]) -> str:
         for module, cause in hello.get("failed", {}).items():
             self.listener.note(f"{module} could not be imported: {cause}")
-        devices = list(hello["devices"])
-        wanted = self.options.device
-        if wanted == "auto":
-            able = [
-                entry.component
-                for entry in self.plan.components.values()
-                if isinstance(entry.component, Backend) and "cuda" not in entry.component.devices
-            ]
-            return devices[1] if len(devices) > 1 and not able else "cpu"
-        if wanted == "cuda" and len(devices) > 1:
-            return "cuda:0"
-        if wanted not in devices:
-            raise UsageError(f"--device {wanted}: not here; there is: {', '.join(devices)}")
-        return wanted
+        return device_for(self.options.device, hello, self.plan)
 
     def _task(self, name: str, kind: Any, label: str, payload: Mapping[str, Any]) -> Task:
         return Task(id=name, kind=kind, label=label, payload=payload, log=str(self.run.logs / f"{name}.log"))
@@ -262,8 +254,10 @@ class _Running:
             )
 
     def _jobs(self, tasks: int, device: str) -> int:
-        if device != "cpu":
-            return 1  # trials that share a GPU time and starve each other
+        if is_cuda(device):  # trials that share a GPU time and starve each other
+            if (self.options.jobs or 1) > 1:
+                self.listener.note(f"--jobs {self.options.jobs}: on {device} trials run one at a time")
+            return 1
         return max(1, min(self.options.jobs or usable_cpus() // self.options.threads, max(tasks, 1)))
 
     def _trial_message(self, entry: Entry, message: Message) -> None:
@@ -271,6 +265,8 @@ class _Running:
         if message["event"] == "forked":
             self.listener.trial_started(label)
             self._notify("trial_started", trial=entry.public())
+        elif message["event"] == "phase":
+            entry.phase = message["phase"]
         elif message["event"] == "epoch":
             self.listener.epoch(label, message["epoch"], message["epochs"], message["scores"])
             self._notify("epoch_finished", trial=entry.public(), epoch=message["epoch"], scores=message["scores"])
@@ -285,12 +281,15 @@ class _Running:
                 self.listener.trial_finished(record)
                 return
             outcome = Outcome(how="crashed", detail=f"its record {entry.path} cannot be read")
+        detail = outcome.detail
+        if outcome.how == "oom" and entry.phase:
+            detail += beyond_limit(entry.phase, entry.planned.specification.recipe["batch_size"])
         statuses = {"timeout": Status.TIMEOUT, "oom": Status.OOM, "interrupted": Status.INTERRUPTED}
         log = Path(task.log)
         tail = log.read_text(encoding="utf-8", errors="replace")[-4000:] if log.exists() else ""
         record = entry.job.record(
             statuses.get(outcome.how, Status.FAILED),
-            error={**_error(outcome.how, outcome.detail), "traceback": tail or None},
+            error={**_error(outcome.how, detail), "traceback": tail or None},
             timings={"total": outcome.seconds},
         )
         self._end(entry, record)
@@ -349,31 +348,12 @@ class _Running:
 
     def _write_run(self, state: str, error: str | None = None) -> dict[str, Any]:
         summary = {
-            "schema": 1,
             "id": self.run.id,
             "state": state,
-            "harness": harness_version(),
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - self.started, 3),
-            "experiment": {
-                "plugins": list(self.plan.experiment.plugins),
-                "settings": {name: list(values) for name, values in self.plan.experiment.settings.items()},
-                "seeds": list(self.plan.experiment.seeds),
-                "recipe": self.plan.experiment.recipe,
-                "limit": self.plan.experiment.limit,
-                "report_inflation": self.plan.experiment.report_inflation,
-            },
-            "gate": self.options.gate.to_json(),
+            **told(self.plan, self.options, self.loading, self.entries),
             "environment": self.environment,
-            "trials": [
-                {
-                    "label": entry.planned.label,
-                    "key": entry.job.key if entry.job else None,
-                    "status": str(entry.record.status) if entry.record else None,
-                    "cached": bool(entry.record and entry.record.cached),
-                }
-                for entry in self.entries
-            ],
             "error": error,
         }
         self.run.write_summary(summary)
@@ -396,7 +376,10 @@ class _Running:
             files += write_plots(records, summary, self.run.path / "plots", self.timings)
         code = self._exit_code(records)
         state = {ExitCode.OK: "finished", ExitCode.INTERRUPTED: "interrupted"}.get(code, "failed")
-        self._notify("run_finished", run=self._write_run(state))
+        summarised = self._write_run(state)
+        if self.options.plots:
+            files += self._page()
+        self._notify("run_finished", run=summarised)
         return Finished(
             run=self.run,
             records=records,
@@ -406,6 +389,18 @@ class _Running:
             summary=summary,
             frames={entry.job.key: entry.job.frames for entry in self.entries if entry.job},
         )
+
+    def _page(self) -> list[Path]:
+        """All of the run as one page, which reads what was written."""
+        from ..report.page.document import write_page
+
+        place = self.run.path / "report.html"
+        try:
+            write_page([self.run], place)
+        except (DataError, OSError) as error:
+            self.listener.note(f"report.html was not written: {error}")
+            return []
+        return [place]
 
     def _exit_code(self, records: Sequence[Record]) -> ExitCode:
         statuses = {record.status for record in records}

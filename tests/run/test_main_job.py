@@ -36,7 +36,9 @@ def test_the_plan_comes_first_and_the_table_last(first):
     assert out.startswith("plan: 4 trials (2 configurations x 2 seeds)")
     assert "learning rate 0.005" in out
     assert "synthetic, 40 train, 20 test recordings" in out
-    assert out.index("plan:") < out.index("data:") < out.index("trials: 4 (0 cached)") < out.index("[4] shd-synthetic")
+    assert (
+        out.index("plan:") < out.index("data:") < out.index("trials: 4 (0 cached)") < out.index("[4/4] shd-synthetic")
+    )
     table = out[out.index("[4] ") :]
     for word in ("shd-synthetic (synthetic)", "iaf", "lif", "accuracy ↑", "SynOps ↓", "±", "2 ok"):
         assert word in table
