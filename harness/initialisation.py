@@ -4,11 +4,13 @@
 are scaled until the spiking layer behind them fires at ``init_rate`` on recordings of the training split, as computed by the
 neuron's definition. It is the data-driven form of fluctuation-driven initialisation (Rossbroich, Gygax, Zenke 2022,
 arXiv 2206.10226), with the firing rate itself as the target in the place of the membrane's mean and variance, which leaky
-and non-leaky membranes with a floor do not share.
+and non-leaky membranes with a floor do not share. A batch normalisation undoes the scale of the weights before it: there its own
+scale is set, and its running statistics start as those of the recordings.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .evaluation import batch_of
 from .model import SpikingLayer, build_reference, recurrent_layers, spiking_layers, weight_layers
@@ -26,9 +29,13 @@ if TYPE_CHECKING:
     from .registry import Registry
     from .specification import Specification
 
-# Recordings to calibrate on: more change the scale by less than the width of the bisection's last step.
-_RECORDINGS = 256
+# Recordings to calibrate on: more change the scale by less than the width of the bisection's last step. Of large frames fewer are
+# taken, so that they hold at most so many values.
+_RECORDINGS, _VALUES = 256, 2**23
 _STEPS = 14
+# Inputs of neurons that are computed at once. Where a layer has more, the search is made on every n-th recording, with a quarter as
+# many, and what it found is moved until the rate on all of them is this close to what is asked for, relatively.
+_AT_ONCE, _CLOSE, _MOVES = 2**22, 0.02, 4
 
 
 def initialise(
@@ -53,7 +60,8 @@ def initialise(
     twin = build_reference(registry, specification, shape, classes)
     _copy(model, twin)
     order = np.random.default_rng(drawn).permutation(len(indices))
-    inputs, _, _ = batch_of(frames, np.sort(indices[order[:_RECORDINGS]]), "cpu")
+    most = max(1, min(_RECORDINGS, _VALUES // max(1, math.prod(frames.frames.shape[1:]))))
+    inputs, _, _ = batch_of(frames, np.sort(indices[order[:most]]), "cpu")
     sentences = _calibrate(twin, inputs, recipe["init_rate"])
     _copy(twin, model)
     return sentences
@@ -87,10 +95,12 @@ def _copy(source: nn.Module, target: nn.Module) -> None:
         for name, module in weight_layers(target).items():
             for parameter, value in module.named_parameters(recurse=False):
                 value.copy_(getattr(own[name], parameter))
+            for buffer, statistic in module.named_buffers(recurse=False):
+                statistic.copy_(getattr(own[name], buffer))
 
 
 def _calibrate(model: nn.Module, inputs: torch.Tensor, rate: float) -> list[str]:
-    """One forward pass in which every spiking layer first scales the weights before it."""
+    """One forward pass in which every spiking layer first scales the weights before it; dropout is off meanwhile."""
     recurrent = recurrent_layers(model)
     before: list[nn.Module] = []
     sentences: list[str] = []
@@ -106,7 +116,9 @@ def _calibrate(model: nn.Module, inputs: torch.Tensor, rate: float) -> list[str]
                 sentences.append(
                     f"initialisation: {name} starts at {reached:.3g} spikes per neuron and step, not {rate:g}"
                 )
-            for module in before:
+            for module, after in zip(before, [*before[1:], None], strict=True):
+                if isinstance(after, _BatchNorm):
+                    continue
                 for parameter in module.parameters(recurse=False):
                     parameter.mul_(factor)
             before.clear()
@@ -114,6 +126,11 @@ def _calibrate(model: nn.Module, inputs: torch.Tensor, rate: float) -> list[str]
 
         return scale
 
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.train()
+            module.momentum = None  # the average of all batches, which are one
     try:
         for name, module in weight_layers(model).items():
             if name not in recurrent:
@@ -129,12 +146,43 @@ def _calibrate(model: nn.Module, inputs: torch.Tensor, rate: float) -> list[str]
 
 
 def _find_scale(layer: SpikingLayer, current: torch.Tensor, rate: float) -> tuple[float, float]:
-    """The factor on ``current`` at which ``layer`` fires at ``rate``, by bisection in its logarithm, and the rate there."""
+    """The factor on ``current`` at which ``layer`` fires at ``rate``, and the rate there."""
 
-    def fires(exponent: float) -> float:
-        # The inner module, so that the hook that called this is not called again.
-        return float(layer.inner(current * 2.0**exponent).mean())
+    def firing(given: torch.Tensor) -> Callable[[float], float]:
+        def fires(exponent: float) -> float:
+            # The inner module, so that the hook that called this is not called again.
+            return float(layer.inner(given * 2.0**exponent).mean())
 
+        return fires
+
+    parts = -(-current.numel() // _AT_ONCE)
+    if parts <= 1 or len(current) < 8:
+        exponent, reached = _bisect(firing(current), rate)
+        return 2.0**exponent, reached
+
+    def fires_on_all(exponent: float) -> float:
+        chunks = current.chunk(8 * parts)  # short ones stay in the processor's cache
+        return sum(firing(chunk)(exponent) * len(chunk) for chunk in chunks) / len(current)
+
+    few = firing(current[:: min(4 * parts, len(current) // 4)])
+    exponent, reached = _bisect(few, rate)
+    if abs(reached - rate) > 0.1 * rate:  # those few are no picture of all
+        exponent, reached = _bisect(fires_on_all, rate)
+        return 2.0**exponent, reached
+    found = [(exponent, fires_on_all(exponent))]
+    rise = (few(exponent + 0.25) - few(exponent - 0.25)) / 0.5
+    for _ in range(_MOVES):
+        exponent, reached = found[-1]
+        if abs(reached - rate) <= _CLOSE * rate or rise <= 0:
+            break
+        exponent += (rate - reached) / rise
+        found.append((exponent, fires_on_all(exponent)))
+    exponent, reached = min(found, key=lambda item: abs(item[1] - rate))
+    return 2.0**exponent, reached
+
+
+def _bisect(fires: Callable[[float], float], rate: float) -> tuple[float, float]:
+    """The exponent of 2 at which ``fires`` comes nearest to ``rate``, and the rate there."""
     low, high = -10.0, 10.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
@@ -143,4 +191,4 @@ def _find_scale(layer: SpikingLayer, current: torch.Tensor, rate: float) -> tupl
         else:
             high = middle
     exponent = min((low, high), key=lambda item: abs(fires(item) - rate))
-    return 2.0**exponent, fires(exponent)
+    return exponent, fires(exponent)

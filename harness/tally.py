@@ -267,7 +267,7 @@ class Tally:
         exact = events_at.max(initial=0) * weights.max(initial=0) < _EXACT
         kind = torch.float32 if exact else torch.float64
         values = self.values.reshape(self._shape)
-        weighted = self._products(values.abs().to(kind), weights)
+        weighted = self._products((values if self._narrow is not None else values.abs()).to(kind), weights)
         if np.array_equal(events_at, active_at):  # nothing above one: an event is an active element
             return weighted, weighted, None
         return weighted, self._products((values != 0).to(kind), weights), None

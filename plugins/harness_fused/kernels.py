@@ -1,8 +1,8 @@
 """The compiled scans over time, forward and backward, for the processor.
 
-A task is one recording and a block of neurons (recurrent layers: all blocks). A task copies each step's rows into one scratch
-array and computes there: rows of one array a constant distance apart need no run-time overlap checks, without which LLVM
-does not vectorise. Every float operation of the forward scan is the definition's, in its order, without contraction, so that
+A task is one recording and a few blocks of neurons (recurrent layers: all blocks). A task copies each step's rows into one
+scratch array and computes there: rows of one array a constant distance apart need no run-time overlap checks, without which
+LLVM does not vectorise. Every float operation of the forward scan is the definition's, in its order, without contraction, so that
 spikes are equal to the last bit. What is compiled for: synaptic filter, adaptation, several spikes a step, recurrence,
 gradients of time constants. The rest is a number at run time.
 
@@ -24,6 +24,10 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
 BLOCK = 64
+# Blocks a task computes side by side at most. A step's pieces of memory lie a whole layer apart: pieces of one block are too short
+# for the processor to fetch ahead, and where that distance is near a power of two they drive one another out of its cache. More
+# blocks than this would drive out their own scratch.
+ABREAST = 4
 # Widths are rounded up to this, so that the vectorised loop has no remainder.
 _LANES = 16
 # Steps whose gradients of time constants are added in the layer's float type before they join a sum in float64.
@@ -278,27 +282,28 @@ def forward_kernel(filtered: bool, adaptive: bool, multi: bool, recurrent: bool)
 
     x, out, potentials (B, T, N); decays (3, N) of current, membrane and adaptation; start and end (3, B, N) hold i, v, b; start
     has B = 0 for zero state, and a fourth plane for the spikes before the first step; potentials has B = 0 where no gradient is
-    wanted; into (N, N) maps a sender's row to receivers.
+    wanted; into (N, N) maps a sender's row to receivers. ``own`` blocks a task, all of them with recurrent weights.
     """
     X, I, V, B, VP, S, A_SYN, A_MEM, A_ADAPT, C_I, C_V = (row * BLOCK for row in range(11))  # noqa: E741
     rows = 11 * BLOCK
 
     @njit(**_OPTIONS)
-    def forward(x, decays, p, start, into, bias, normed, floored, valued, first, last, out, potentials, end):  # type: ignore[no-untyped-def]
+    def forward(x, decays, p, start, into, bias, normed, floored, valued, own, first, last, out, potentials, end):  # type: ignore[no-untyped-def]
         steps, neurons = x.shape[1], x.shape[2]
         blocks = (neurons + BLOCK - 1) // BLOCK
         one, zero = p[ONE], p[ZERO]
         base, adapt_scale, reset, floor, most = p[THRESHOLD], p[ADAPT_SCALE], p[RESET], p[FLOOR], p[MOST]
-        own = blocks if recurrent else 1
+        pieces = (blocks + own - 1) // own
         keeps, starts, ends = potentials.shape[0] > 0, start.shape[1] > 0, end.shape[1] > 0
         hears = start.shape[0] > 3
         plane = x.shape[0] * neurons
         scratch = np.empty(own * rows, x.dtype)
         found = np.empty(neurons if recurrent else 0, np.int64)
         for task in range(first, last):
-            recording = task // (blocks // own)
-            block0 = 0 if recurrent else task % blocks
-            for k in range(own):
+            recording = task // pieces
+            block0 = task % pieces * own
+            blocks_here = min(own, blocks - block0)
+            for k in range(blocks_here):
                 here, n0 = _at(scratch, k * rows), (block0 + k) * BLOCK
                 count = min(BLOCK, neurons - n0)
                 width = (count + _LANES - 1) // _LANES * _LANES
@@ -325,7 +330,7 @@ def forward_kernel(filtered: bool, adaptive: bool, multi: bool, recurrent: bool)
                 elif recurrent and hears:
                     before = _at(start, 3 * plane + recording * neurons)
                     senders = _senders(found, before, neurons)
-                for k in range(own):
+                for k in range(blocks_here):
                     here, n0 = _at(scratch, k * rows), (block0 + k) * BLOCK
                     count = min(BLOCK, neurons - n0)
                     width = (count + _LANES - 1) // _LANES * _LANES
@@ -365,7 +370,7 @@ def forward_kernel(filtered: bool, adaptive: bool, multi: bool, recurrent: bool)
                     if keeps:
                         _copy(_at(potentials, now), _at(here, VP), count)
             if ends:
-                for k in range(own):
+                for k in range(blocks_here):
                     here, n0 = _at(scratch, k * rows), (block0 + k) * BLOCK
                     count = min(BLOCK, neurons - n0)
                     state = recording * neurons + n0
@@ -383,7 +388,7 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
 
     g_out, out, potentials, x, g_x (B, T, N); g_end (3, B, N) and g_start, as many planes as start, each with B = 0 where there is
     none; weights (N, N) as torch holds them, into its transpose; sums (3, B, N) in float64 takes the gradients of the decays by
-    recording.
+    recording. ``own`` as in the forward scan.
     """
     # The last three stand together, in the order of the decays.
     G, S, VP, TH, SLOPE, ROOM, DI, DV, DB, A_SYN, A_MEM, A_ADAPT, C_I, C_V, Q, VB, B0, D_SYN, D_MEM, D_ADAPT = (
@@ -394,13 +399,13 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
     @njit(**_OPTIONS)
     def backward(  # type: ignore[no-untyped-def]
         g_out, g_end, out, potentials, x, decays, p, kind, start, weights, into, bias,
-        normed, floored, valued, first, last, g_x, g_start, sums,
+        normed, floored, valued, own, first, last, g_x, g_start, sums,
     ):  # fmt: skip
         steps, neurons = out.shape[1], out.shape[2]
         blocks = (neurons + BLOCK - 1) // BLOCK
         one, zero = p[ONE], p[ZERO]
         base, adapt_scale, reset, floor = p[THRESHOLD], p[ADAPT_SCALE], p[RESET], p[FLOOR]
-        own = blocks if recurrent else 1
+        pieces = (blocks + own - 1) // own
         starts, ends, moves_start = start.shape[1] > 0, g_end.shape[1] > 0, g_start.shape[1] > 0
         hears = start.shape[0] > 3
         plane = out.shape[0] * neurons
@@ -412,9 +417,10 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
         back = np.empty(own * BLOCK if recurrent else 0, out.dtype)
         found = np.empty(neurons if recurrent else 0, np.int64)
         for task in range(first, last):
-            recording = task // (blocks // own)
-            block0 = 0 if recurrent else task % blocks
-            for k in range(own):
+            recording = task // pieces
+            block0 = task % pieces * own
+            blocks_here = min(own, blocks - block0)
+            for k in range(blocks_here):
                 here, n0 = _at(scratch, k * rows), (block0 + k) * BLOCK
                 count = min(BLOCK, neurons - n0)
                 width = (count + _LANES - 1) // _LANES * _LANES
@@ -470,7 +476,7 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
                 t = steps - 1 - back_step
                 if recurrent and back_step > 0:
                     _send_back(back, _at(g_x, (recording * steps + t + 1) * neurons), weights, zero)
-                for k in range(own):
+                for k in range(blocks_here):
                     here, n0 = _at(scratch, k * rows), (block0 + k) * BLOCK
                     count = min(BLOCK, neurons - n0)
                     width = (count + _LANES - 1) // _LANES * _LANES
@@ -553,7 +559,7 @@ def backward_kernel(filtered: bool, adaptive: bool, taus: bool, recurrent: bool)
             if recurrent and hears and moves_start and steps > 0:
                 _send_back(back, _at(g_x, recording * steps * neurons), weights, zero)
                 _copy(_at(g_start, 3 * plane + recording * neurons), _at(back, 0), neurons)
-            for k in range(own):
+            for k in range(blocks_here):
                 here, n0 = _at(scratch, k * rows), (block0 + k) * BLOCK
                 count = min(BLOCK, neurons - n0)
                 state = recording * neurons + n0

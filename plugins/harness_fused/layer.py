@@ -92,7 +92,9 @@ class FusedLayer(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         self._check(x)
         asked, x = x, x if x.dtype in (torch.float32, torch.float64) else x.float()
-        flat = x.reshape(x.shape[0], x.shape[1], math.prod(self.shape))
+        order = self._order(x) if state is None and recurrent is None and not wants_end else None
+        laid = x if order is None else x.permute(order)
+        flat = laid.reshape(x.shape[0], x.shape[1], math.prod(self.shape))
         start, weight, bias = None, None, None
         inside = recurrent is not None and self._inside(recurrent, x)
         if state is not None:
@@ -109,7 +111,20 @@ class FusedLayer(nn.Module):
         wants_gradient = any(item is not None and item.requires_grad for item in (flat, decays, weight, bias, start))
         keep = torch.is_grad_enabled() and wants_gradient
         out, end = self._function(x.device).apply(flat, decays, weight, bias, start, self._scan, wants_end, keep)
-        return out.reshape(asked.shape).to(asked.dtype), end
+        out = out.reshape(laid.shape)
+        if order is not None:
+            out = out.permute([order.index(dimension) for dimension in range(x.dim())])
+        return out.to(asked.dtype), end
+
+    def _order(self, x: torch.Tensor) -> list[int] | None:
+        """Dimensions as they lie in memory, where that differs from their order and neurons are all alike; else None.
+
+        Convolutions put channels last; neurons that do not meet are computed as well in that order, and nothing is copied.
+        """
+        if x.is_contiguous() or self.neuron["taus"] == "neuron":
+            return None
+        order = [0, 1, *sorted(range(2, x.dim()), key=lambda dimension: -x.stride(dimension))]
+        return order if x.permute(order).is_contiguous() else None
 
     def _check(self, x: torch.Tensor) -> None:
         if x.device.type not in ("cpu", "cuda"):

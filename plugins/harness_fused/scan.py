@@ -53,9 +53,13 @@ class Scan:
         """The surrogate's number."""
         return kernels.KINDS.index(self.neuron["surrogate"])
 
-    def tasks(self, recordings: int, neurons: int, recurrent: bool) -> int:
-        """How many pieces of work a batch is."""
-        return recordings * (1 if recurrent else -(-neurons // kernels.BLOCK)) if neurons else 0
+
+def pieces(recordings: int, neurons: int, threads: int, *, recurrent: bool) -> tuple[int, int]:
+    """Blocks of neurons that one task computes side by side, and the number of tasks; every thread gets one where there are enough."""
+    blocks = -(-neurons // kernels.BLOCK)
+    abreast = blocks if recurrent else min(kernels.ABREAST, blocks, recordings * blocks // threads)
+    abreast = max(abreast, 1)
+    return abreast, recordings * -(-blocks // abreast)
 
 
 def threads_for(elements: int) -> int:
@@ -118,11 +122,8 @@ class FusedScan(torch.autograd.Function):
         written = (out.numpy(), potentials.numpy(), end.numpy())
         kernel = kernels.forward_kernel(scan.filtered, scan.adaptive, scan.neuron["spikes"] != "single", recurrent)
         threads = threads_for(given.numel())
-        run(
-            lambda first, last: kernel(*arrays, first, last, *written),
-            scan.tasks(recordings, neurons, recurrent),
-            threads,
-        )
+        abreast, tasks = pieces(recordings, neurons, threads, recurrent=recurrent)
+        run(lambda first, last: kernel(*arrays, abreast, first, last, *written), tasks, threads)
         if keep:
             trains_decays = ctx.needs_input_grad[1]
             ctx.save_for_backward(
@@ -176,11 +177,8 @@ def _backward(ctx: Any, g_out: torch.Tensor | None, g_end: torch.Tensor | None) 
     )
     written = (g_x.numpy(), g_start.numpy(), sums)
     kernel = kernels.backward_kernel(scan.filtered, scan.adaptive, taus, recurrent)
-    run(
-        lambda first, last: kernel(*arrays, first, last, *written),
-        scan.tasks(recordings, neurons, recurrent),
-        ctx.threads,
-    )
+    abreast, tasks = pieces(recordings, neurons, ctx.threads, recurrent=recurrent)
+    run(lambda first, last: kernel(*arrays, abreast, first, last, *written), tasks, ctx.threads)
     g_decays = None
     if taus:
         # Over recordings, then over neurons, in float64 and always in that order.

@@ -13,6 +13,7 @@ from .synapses import NotUnderstood
 
 if TYPE_CHECKING:
     from harness import LayerView
+    from harness.observation import Kept
 
 _AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _ADAPTIVE = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
@@ -92,6 +93,7 @@ class _Pool:
     divided_by: torch.Tensor
     reads_input: bool
     averages: bool
+    exact: bool
 
 
 class Pooled:
@@ -112,16 +114,20 @@ class Pooled:
             if bool((before.divided_by != before.divided_by.flatten()[0]).any()):
                 raise NotUnderstood(f"{before.name} averages over windows of unequal size and feeds the pool {name}")
             found = found * before.divided_by.flatten()[0]
-        self._pools.append(_Pool(name, layer, found, reads_input, bool((found != 1).any())))
+        averages = bool((found != 1).any())
+        exact = not averages and (before is None or before.exact) and not isinstance(layer.module, _SUMS)
+        self._pools.append(_Pool(name, layer, found, reads_input, averages, exact))
 
     def _feeding(self, layer: LayerView) -> _Pool | None:
         return next((pool for pool in self._pools if layer.fed_by(pool.layer)), None)
 
-    def events(self, layer: LayerView) -> tuple[torch.Tensor | None, bool]:
+    def events(self, layer: LayerView) -> tuple[torch.Tensor | Kept | None, bool]:
         """What ``layer`` was given, in events, if that is another number; and whether the network was given it."""
         pool = self._feeding(layer)
         if pool is None:
             return None, layer.reads_input
+        if pool.exact:
+            return layer.received, pool.reads_input
         return self._raised(layer, pool), pool.reads_input
 
     def copied_events(self, name: str, layer: LayerView) -> torch.Tensor | None:
