@@ -1,4 +1,4 @@
-"""The plots of a run: quality against each cost, learning curves, quality by class, and what metrics hand over to be drawn."""
+"""The plots of a run: quality against each cost, learning curves, quality by class, confusions, and what metrics hand over."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..comparison.statistics import mean_interval
 from ..comparison.summary import Column, Row, Summary, metric_rows
 from ..records import Record, Status
+from .classes import class_name, longest
+from .confusion import confusions
 from .drawn import curves, histograms
 from .formats import shown_factor
 from .panels import ACROSS, axis_label, head, legend, name_axes, panels, row_name, slug, title_of
@@ -46,7 +48,8 @@ def _drawn(
     """Every plot of one dataset and its name."""
     yield from _quality_against_cost(rows, summary.columns, title).items()
     yield from _learning_curves(rows, done, title).items()
-    yield from _by_class(rows, done, title).items()
+    yield from _by_class(rows, done, title)
+    yield from ((f"{slug(name)}-confusion", figure) for name, figure in confusions(rows, done, title))
     drawn = curves(rows, done, timings, title)
     yield from ((slug(name), figure) for name, figure in drawn)
     for name, figure in histograms(rows, done, title):
@@ -82,7 +85,7 @@ def _quality_against_cost(rows: Sequence[Row], columns: Sequence[Column], title:
             name_axes(axis, x=axis_label(cost.title, cost.unit), y=axis_label(quality.title, quality.unit) * first)
         head(figure, title)
         legend(figure, axes)
-        drawn[f"{slug(quality.title.removeprefix('test '))}-against-cost"] = figure
+        drawn[f"{slug(quality.key.removeprefix('test.'))}-against-cost"] = figure
     return drawn
 
 
@@ -173,27 +176,26 @@ def _selected(axis: Axes, record: Record, index: int) -> None:
         axis.plot(epoch, scores[epoch - 1] * 100, marker(index), color=colour(index), markersize=5)
 
 
-def _by_class(rows: Sequence[Row], done: Sequence[Record], title: str) -> dict[str, Figure]:
-    """Every quality figure that comes with one value a class."""
-    found: dict[str, tuple[str, dict[str, list[list[float]]]]] = {}
+def _by_class(rows: Sequence[Row], done: Sequence[Record], title: str) -> Iterator[tuple[str, Figure]]:
+    """Every quality figure that comes with one value a class; those over other classes apart."""
+    found: dict[tuple[str, tuple[str, ...]], tuple[str, dict[str, list[list[float]]]]] = {}
     for record in done:
+        classes = tuple(class_name(item) for item in record.data.get("classes", ()))
         for value in metric_rows(record):
-            per_class = (value.get("arrays") or {}).get("per_class")
-            if value["split"] == "test" and value.get("role") == "quality" and per_class:
+            per_class = (value.get("arrays") or {}).get("per_class") or ()
+            if value["split"] == "test" and value.get("role") == "quality" and 0 < len(per_class) == len(classes):
                 factor = shown_factor(value["unit"])
-                _, by_row = found.setdefault(value["name"], (axis_label(f"test {value['title']}", value["unit"]), {}))
+                label = axis_label(f"test {value['title']}", value["unit"])
+                _, by_row = found.setdefault((value["name"], classes), (label, {}))
                 by_row.setdefault(record.row, []).append(
                     [float("nan") if item is None else item * factor for item in per_class]
                 )
-    drawn: dict[str, Figure] = {}
-    for name, (label, by_row) in found.items():
-        classes = list(done[0].data.get("classes", ()))
-        figure, (axis,) = _wide(len(classes))
+    for (name, classes), (label, by_row) in found.items():
+        figure, (axis,) = _wide(classes, len(rows))
         for index, row in enumerate(rows):
-            series = by_row.get(row.row, [])
-            means = (
-                [_mean([values[position] for values in series]) for position in range(len(classes))] if series else []
-            )
+            if row.row not in by_row:
+                continue
+            means = [_mean(values) for values in zip(*by_row[row.row], strict=True)]
             offset = (index - (len(rows) - 1) / 2) * 0.6 / max(len(rows), 1)
             axis.plot(
                 [position + offset for position in range(len(means))],
@@ -209,14 +211,15 @@ def _by_class(rows: Sequence[Row], done: Sequence[Record], title: str) -> dict[s
         axis.set_xlabel("class")
         head(figure, title)
         legend(figure, [axis])
-        drawn[f"{slug(name)}-by-class"] = figure
-    return drawn
+        yield f"{slug(name)}-by-class", figure
 
 
-def _wide(classes: int) -> tuple[Figure, list[Axes]]:
+def _wide(classes: Sequence[str], rows: int) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(max(5.0, 1.2 + 0.38 * classes), 4.0))
+    # Long names and legends below take nothing away from what is drawn.
+    below = 0.9 * longest(classes, 10) + 0.2 * -(-rows // 2)
+    figure = Figure(figsize=(max(5.0, 1.2 + 0.38 * len(classes)), max(4.0, 3.0 + below)))
     return figure, [figure.subplots()]
 
 

@@ -22,7 +22,7 @@ def _delays(name: str, default: tuple[float, ...], summary: str) -> Parameter:
 METRICS = (
     Metric(
         name="accuracy",
-        summary="share of samples whose class has the most output spikes; per class, and confusion",
+        summary="share of samples, and of recordings in slices, whose class has the most output spikes; per class, and confusion",
         observer="harness_metrics.accuracy:Accuracy",
         phases=_BOTH,
         splits=("train", "validation", "test"),

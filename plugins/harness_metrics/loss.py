@@ -9,7 +9,7 @@ from torch import nn
 
 from harness import Context, MetricValue, View
 
-from .sums import labels_of
+from .sums import counts_of, labels_of
 
 
 class Loss:
@@ -19,7 +19,7 @@ class Loss:
         self.total, self.samples = 0.0, 0
 
     def batch(self, view: View) -> None:
-        counts = view.counts.cpu().numpy().astype(np.float64)
+        counts = counts_of(view).astype(np.float64)
         labels = labels_of(view)
         # Relative to the largest, so that no exponential overflows.
         counts -= counts.max(1, keepdims=True)

@@ -24,7 +24,7 @@ class ByClass:
 
     def add(self, view: View) -> None:
         """Take in the recordings of a batch."""
-        self._seen.append(view.once("harness_metrics.recordings", lambda: _labelled(view, self._classes)))
+        self._seen.append(labelled_recordings(view, self._classes))
 
     def merge(self, other: ByClass) -> None:
         """Take over what another has seen."""
@@ -42,10 +42,17 @@ def means(totals: Sequence[float], counts: Sequence[int]) -> list[float | None]:
     return [total / count if count else None for total, count in zip(totals, counts, strict=True)]
 
 
-def _labelled(view: View, classes: int) -> Ints:
+def labelled_recordings(view: View, classes: int) -> Ints:
+    """Recordings of a batch with their labels, (B,): ``classes`` x id + label."""
     # One number a pair of recording and label: sorting pairs is slow.
-    found: Ints = labels_of(view) + classes * view.recordings.cpu().numpy()
-    return found
+    return view.once(
+        "harness_metrics.recordings", lambda: labels_of(view) + classes * view.recordings.cpu().numpy().astype(np.int64)
+    )
+
+
+def counts_of(view: View) -> npt.NDArray[np.floating]:
+    """Output spikes of a batch over real time steps, (B, C), on the CPU; not to be written into."""
+    return view.once("harness_metrics.counts", lambda: view.counts.cpu().numpy())
 
 
 def labels_of(view: View) -> Ints:

@@ -42,7 +42,7 @@ class WallClock:
         values["throughput"] = MetricValue(
             value=self.batch_size / median * 1000 if median else None,
             reason="not timed",
-            unit="recordings/s",
+            unit="samples/s",
             direction="higher",
             kind="noisy",
             title=f"throughput, batch {self.batch_size}",

@@ -22,7 +22,7 @@ def test_every_figure_is_written_in_both_formats(tmp_path):
     paths = write_plots(GOOD, summarise(GOOD), tmp_path)
     assert names(paths) == sorted(
         f"toy-{name}.{kind}"
-        for name in ("accuracy-against-cost", "learning-curves", "accuracy-by-class")
+        for name in ("accuracy-against-cost", "learning-curves", "accuracy-by-class", "accuracy-confusion")
         for kind in ("svg", "png")
     )
     for path in paths:
@@ -69,6 +69,17 @@ def test_many_rows_are_drawn(tmp_path):
     assert write_plots(records, summarise(records), tmp_path)
 
 
+def test_classes_of_another_number_are_another_plot(tmp_path):
+    other = record(values={"tau_mem": 3.0})
+    other.data["classes"] = ["yes", "no"]
+    other.outcome["metrics"][0]["arrays"] = {"per_class": [0.5, 1.0]}
+    records = [record(), other]
+    write_plots(records, summarise(records), tmp_path)
+    for name, classes in (("toy-accuracy-by-class", "abc"), ("toy-accuracy-by-class-2", ("yes", "no"))):
+        text = (tmp_path / f"{name}.svg").read_text()
+        assert all(f">{item}<" in text for item in classes)
+
+
 def test_untrained_trials_have_no_curves(tmp_path):
     untrained = record()
     untrained.outcome["curves"] = {}
@@ -95,7 +106,7 @@ def with_figure(one, name, role="detail", **more):
 def drawn(tmp_path, records, timings=None):
     """The text of every SVG by its name, without those that each run has."""
     write_plots(records, summarise(records, timings), tmp_path, timings)
-    usual = ("accuracy-against-cost", "learning-curves", "accuracy-by-class")
+    usual = ("accuracy-against-cost", "learning-curves", "accuracy-by-class", "accuracy-confusion")
     return {path.stem: path.read_text() for path in tmp_path.glob("*.svg") if not path.stem.endswith(usual)}
 
 
