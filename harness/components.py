@@ -242,7 +242,7 @@ class Backend(Component):
     step's spikes. Every call of the module starts from zero state. ``available`` names ``available() -> reason or None``
     and ``refuses`` names ``refuses(neuron: Choice, recurrent: bool, device: str) -> reason or None``; both must be light.
     ``libraries`` are the distributions whose versions decide results. ``speed`` ranks backends for the default, faster
-    is higher.
+    is higher. ``floats`` are the types that it computes in, float32 among them; in others its layer raises ``TypeError``.
     """
 
     kind: ClassVar[str] = "backend"
@@ -253,6 +253,7 @@ class Backend(Component):
     refuses: str = ""
     libraries: tuple[str, ...] = ()
     speed: float = 1.0
+    floats: tuple[str, ...] = ("float32", "float64")
 
     def references(self) -> dict[str, str]:
         named = {"layer": self.layer, "available": self.available, "refuses": self.refuses}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ..components import Backend, Neuron, load_reference
+from .carried import Carried
 from .cases import Case, cases
 from .rules import decided_by_rounding, spikes_differ, values_differ
 from .suite import Suite
@@ -47,11 +48,18 @@ class BackendSuite(Suite):
         return cases(self.neurons, self.backend, **options)
 
     def layer(self, case: Case, weights: nn.Module | None = None, device: str = "cpu") -> nn.Module:
-        """The backend's layer; an example that it refuses is left out."""
+        """The backend's layer; an example that it refuses is left out.
+
+        One of a backend that computes on CUDA devices alone takes the processor's tensors there and back.
+        """
+        carried = device not in self.backend.devices
+        if carried:
+            self._needs_cuda()
         if self.backend.refuses:
-            assume(load_reference(self.backend.refuses)(case.neuron, case.feedback, device) is None)
+            there = "cuda" if carried else device
+            assume(load_reference(self.backend.refuses)(case.neuron, case.feedback, there) is None)
         made: nn.Module = load_reference(self.backend.layer)(case.neuron, case.shape, weights, **case.backend.values)
-        return made
+        return Carried(made) if carried else made
 
     def definition(self, case: Case, weights: nn.Module | None = None) -> Any:
         """The definition's layer."""
@@ -62,6 +70,7 @@ class BackendSuite(Suite):
         self, case: Case, dtype: torch.dtype, device: str = "cpu"
     ) -> tuple[Any, Any, nn.Module | None, nn.Module | None]:
         """The backend's layer in ``dtype``, the definition's in double precision, and the recurrent weights of each."""
+        self._needs(dtype)
         weights, exact = case.weights(dtype), case.weights(_DOUBLE)
         if weights is not None:
             weights.to(device)
@@ -152,17 +161,18 @@ class BackendSuite(Suite):
         """A second derivative is right, or an error; never silently wrong"""
 
         def check(case: Case) -> None:
-            mine, defined, _, _ = self.pair(replace(case, feedback=False), _DOUBLE)
+            dtype = _DOUBLE if "float64" in self.backend.floats else _SINGLE
+            mine, defined, _, _ = self.pair(replace(case, feedback=False), dtype)
             results = []
-            for layer in (mine, defined):
-                x = case.inputs(_DOUBLE).requires_grad_()
+            for layer, own in ((mine, dtype), (defined, _DOUBLE)):
+                x = case.inputs(own).requires_grad_()
                 (first,) = torch.autograd.grad((layer(x) * _ramp(x)).sum(), x, create_graph=True)
                 try:
                     (second,) = torch.autograd.grad((first * _ramp(x)).sum(), x, allow_unused=True)
                 except RuntimeError:
                     return
                 results.append(torch.zeros_like(x) if second is None else second)
-            wrong = values_differ(results[0], results[1], _DOUBLE)
+            wrong = values_differ(results[0], results[1], dtype)
             assert wrong is None, wrong
 
         self.for_all(self.cases(), check)
@@ -173,16 +183,21 @@ class BackendSuite(Suite):
         """Recorded states are the definition's"""
 
         def check(case: Case) -> None:
-            mine, defined, _, _ = self.pair(case, _DOUBLE)
+            dtype = _DOUBLE if "float64" in self.backend.floats else _SINGLE
+            mine, defined, _, _ = self.pair(case, dtype)
             if not hasattr(mine, "trace"):
                 raise SkipTest("it does not offer trace")
             with torch.no_grad():
-                spikes, states = mine.trace(case.inputs(_DOUBLE))
+                spikes, states = mine.trace(case.inputs(dtype))
                 expected_spikes, expected = defined.trace(case.inputs(_DOUBLE))
-            assume(torch.equal(spikes, expected_spikes))
+            assume(torch.equal(spikes.double(), expected_spikes))
             assert set(states) == set(expected), f"states are {sorted(states)}, by the definition {sorted(expected)}"
+
+            def own(name: str) -> list[torch.Tensor]:
+                return [self.definition(case, case.weights(dtype)).to(dtype).trace(case.inputs(dtype))[1][name]]
+
             for name, value in expected.items():
-                wrong = values_differ(states[name], value, _DOUBLE)
+                wrong = values_differ(states[name], value, dtype, partial(own, name))
                 assert wrong is None, f"{name}: {wrong}"
 
         self.for_all(self.cases(), check)
@@ -347,20 +362,22 @@ class BackendSuite(Suite):
     # --- CUDA
 
     def test_spikes_on_cuda_are_the_definitions(self) -> None:
-        """On CUDA, spikes are the definition's in both float types"""
+        """On CUDA, spikes are the definition's in its float types"""
         self._needs_cuda()
-        for dtype in (_SINGLE, _DOUBLE):
+        for dtype in self._types():
             self.for_all(self.cases(), partial(self._spikes, dtype=dtype, device="cuda"))
 
     def test_gradients_on_cuda_are_the_definitions(self) -> None:
-        """On CUDA, gradients are the definition's in both float types"""
+        """On CUDA, gradients are the definition's in its float types"""
         self._needs_cuda()
-        for dtype in (_SINGLE, _DOUBLE):
+        for dtype in self._types():
             self.for_all(self.cases(), partial(self._gradients, dtype=dtype, device="cuda"))
 
     def test_a_layer_moves_to_cuda_and_back(self) -> None:
         """A layer moves to CUDA and back, and computes as before"""
         self._needs_cuda()
+        if "cpu" not in self.backend.devices:
+            raise SkipTest(f"it declares {', '.join(self.backend.devices)} alone")
 
         def check(case: Case) -> None:
             weights = case.weights(_SINGLE)
@@ -372,11 +389,22 @@ class BackendSuite(Suite):
 
         self.for_all(self.cases(), check)
 
+    def _types(self) -> list[torch.dtype]:
+        return [dtype for dtype in (_SINGLE, _DOUBLE) if _name(dtype) in self.backend.floats]
+
+    def _needs(self, dtype: torch.dtype) -> None:
+        if dtype not in self._types():
+            raise SkipTest(f"it declares {', '.join(self.backend.floats)} alone")
+
     def _needs_cuda(self) -> None:
         if "cuda" not in self.backend.devices:
             raise SkipTest(f"it declares {', '.join(self.backend.devices)} alone")
         if not torch.cuda.is_available():
             raise SkipTest("no CUDA device here")
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _margins(defined: Any, x: torch.Tensor) -> dict[str, torch.Tensor] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -80,6 +81,27 @@ def test_scaling(benchmark, capsys, neuron):
             ns = [1e9 * sorted(times)[len(times) // 2] / x.numel() for times in (forward, backward)]
             print(f"  {neurons:7d} {steps:6d} {batch:6d} {ns[0]:9.2f} {ns[1]:9.2f}")
             benchmark.extra_info[f"{neurons}x{steps}x{batch} ns"] = ns
+
+
+def test_on_a_gpu_against_exodus(benchmark, capsys, tmp_path):
+    """LIF and ALIF on a CUDA device by every backend that is there, and the library EXODUS; in a process of its own."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    out = tmp_path / "figures.json"
+    rounds = "10" if benchmark.enabled else "1"
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("gpu.py")),
+        "--times-alone",
+        "--rounds",
+        rounds,
+        "--out",
+        out,
+    ]
+    printed = benchmark.pedantic(lambda: subprocess.check_output(command, text=True), rounds=1)
+    with capsys.disabled():
+        print(f"\n{printed}")
+    benchmark.extra_info.update(json.loads(out.read_text())["timings"])
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells a process's peak anew")

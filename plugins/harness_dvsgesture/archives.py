@@ -1,0 +1,99 @@
+"""Archives of recordings: unpacked whole or not at all, and checksummed once."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import re
+import secrets
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from harness.errors import DataError
+from harness.places import cache_folder
+
+from .layout import parse
+
+_BLOCK = 1 << 20
+Report = Callable[[str, int, int], None]
+
+
+def unpack(archive: Path, target: Path, report: Report) -> None:
+    """The recordings in ``archive``, to ``target``, a split's folder.
+
+    Only regular files that are named as recordings leave the archive, under those names and no other path of its choosing.
+    Raises :class:`DataError` for an archive that is damaged or holds none, ``OSError`` where ``target`` cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    size, count = max(archive.stat().st_size, 1), 0
+    try:
+        temporary.mkdir()
+        with archive.open("rb") as packed, gzip.open(packed) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
+            for member in tar:
+                parts = PurePosixPath(member.name).parts
+                named = parse(*parts[-2:]) if parts[:-2][-1:] == (target.name,) else None
+                if named is None or not member.isreg():
+                    continue
+                content = tar.extractfile(member)
+                assert content is not None
+                place = temporary / named.place
+                place.parent.mkdir(exist_ok=True)
+                with place.open("wb") as out:
+                    shutil.copyfileobj(content, out, _BLOCK)
+                if place.stat().st_size != member.size:
+                    raise EOFError(f"{named.place} ends early")
+                count += 1
+                report(f"unpacking {archive.name} (MB)", packed.tell() // _BLOCK, max(size // _BLOCK, 1))
+            # What follows the last file holds gzip's own checksum.
+            while plain.read(_BLOCK):
+                pass
+        if not count:
+            raise DataError(
+                f"{archive}: holds no {target.name}/userNN_LIGHT/LABEL.npy; replace it by the official archive"
+            )
+        _place(temporary, target)
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        cause = " ".join(str(error).split())
+        raise DataError(f"{archive}: damaged ({cause}); remove it and fetch it again") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _place(temporary: Path, target: Path) -> None:
+    try:
+        temporary.rename(target)
+    except OSError:
+        if not target.is_dir() or not any(target.iterdir()):
+            raise
+        if not any(target.glob("*/*.npy")):
+            raise DataError(f"{target}: holds no recordings and is not empty; move it away") from None
+        # Another process has put it there meanwhile.
+
+
+def md5(archive: Path, report: Report = lambda stage, done, total: None) -> str:
+    """The archive's checksum, computed once and remembered in the cache: reading gigabytes takes seconds."""
+    state = archive.stat()
+    name = hashlib.sha256(f"{archive.resolve()} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:16]
+    memory = cache_folder() / "checksums" / name
+    with contextlib.suppress(OSError, ValueError):
+        remembered = memory.read_text(encoding="ascii")
+        if re.fullmatch(r"[0-9a-f]{32}", remembered):
+            return remembered
+    digest = hashlib.md5(usedforsecurity=False)
+    done = 0
+    with archive.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            done += len(block)
+            report(f"checking {archive.name} (MB)", done // _BLOCK, max(state.st_size // _BLOCK, 1))
+    with contextlib.suppress(OSError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = memory.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
+        temporary.write_text(digest.hexdigest(), encoding="ascii")
+        temporary.replace(memory)
+    return digest.hexdigest()

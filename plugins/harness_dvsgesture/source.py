@@ -1,0 +1,108 @@
+"""DVS128 Gesture's recordings as tonic's files hold them, one at a time or in bulk."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness import Bulk, DataError
+
+from . import CLASSES
+from .files import archive_notes, find
+from .layout import FOLDER, SPLITS, SYNTHETIC, listing
+from .reading import Events, read
+
+# tonic's own fields, so that the two readers can be compared.
+EVENT = np.dtype([("x", np.int16), ("y", np.int16), ("p", np.bool_), ("t", np.int64)])
+OFFICIAL_COUNT = {"train": 1077, "test": 264}
+_WHOLE = 1 << 16
+_SAMPLED, _PIECE = 8, 1 << 12
+
+
+class Recordings:
+    """One split; satisfies :class:`harness.source.BulkSource`.
+
+    tonic's own reader finds files in whatever order the file system has them; here they stand by subject and lighting,
+    then label. ``groups`` are subjects: one subject's recordings under several lightings are of one group.
+    """
+
+    def __init__(self, folder: Path, split: str, notes: list[str], *, synthetic: bool = False) -> None:
+        self.folder, self.split, self.synthetic = folder, split, synthetic
+        self._named, others = listing(folder)
+        for named in self._named:
+            if named.label >= len(CLASSES):
+                raise DataError(f"{folder / named.place}: label {named.label}; files are named 0.npy to 10.npy")
+        self.labels = np.array([named.label for named in self._named], dtype=np.int64)
+        self.groups = [named.subject for named in self._named]
+        self.notes = list(notes)
+        if others:
+            self.notes.append(
+                f"{folder.name}: {len(others)} files are not named userNN_LIGHT/LABEL.npy and were left out, such as {others[0]}"
+            )
+        if synthetic:
+            self.notes.append(f"{folder.name} holds synthetic recordings")
+        elif len(self) != OFFICIAL_COUNT[split]:
+            what = "is partial: it" if len(self) < OFFICIAL_COUNT[split] else "is another cut: it"
+            self.notes.append(
+                f"{folder.name} {what} holds {len(self)} recordings; the official archive holds {OFFICIAL_COUNT[split]}"
+            )
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[Any], int]:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        recording = self._read(index)
+        events = np.empty(len(recording.t), dtype=EVENT)
+        for name in ("x", "y", "p", "t"):
+            events[name] = getattr(recording, name)
+        return events, int(self.labels[index])
+
+    def bulk(self, start: int, stop: int) -> Bulk:
+        """Recordings ``start`` to ``stop`` at once."""
+        parts = [self._read(index) for index in range(start, stop)]
+        t, x, y, p = (np.concatenate(field) for field in zip(*parts, strict=True))
+        return Bulk(t=t, x=x, y=y, p=p, offsets=np.cumsum([0, *(len(part.t) for part in parts)]).astype(np.int64))
+
+    def path(self, index: int) -> Path:
+        """The file of a recording."""
+        return self.folder / self._named[index].place
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Over every file's name and size and 32 KiB of its bytes, spread from first to last; small files whole."""
+        state = hashlib.sha256()
+        for index, named in enumerate(self._named):
+            try:
+                with self.path(index).open("rb") as file:
+                    size = file.seek(0, 2)
+                    state.update(f"{named.place}\0{size}\0".encode())
+                    pieces = [(0, size)] if size <= _WHOLE else _spread(size)
+                    for begin, length in pieces:
+                        file.seek(begin)
+                        state.update(file.read(length))
+            except OSError as error:
+                raise DataError(f"{self.path(index)}: cannot be read: {error.strerror or error}") from None
+        return state.hexdigest()[:20]
+
+    def _read(self, index: int) -> Events:
+        return read(self.path(index))
+
+
+def _spread(size: int) -> list[tuple[int, int]]:
+    return [(int(begin), _PIECE) for begin in np.linspace(0, size - _PIECE, _SAMPLED)]
+
+
+def source(root: Path, split: str) -> Recordings:
+    """The recordings of ``split``; raises :class:`DataError` for data that are missing or foreign."""
+    folder = find(root, split)
+    if folder is None:
+        raise DataError(f"DVS128 Gesture {split} data not found: {root / FOLDER / SPLITS[split]} holds no recordings")
+    synthetic = (root / FOLDER / SYNTHETIC).exists()
+    return Recordings(folder, split, [] if synthetic else archive_notes(root, split), synthetic=synthetic)
