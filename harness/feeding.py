@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from .devices import free_bytes, is_cuda
+from .events.packed import PackedFrames
 from .exhausted import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Feed:
         chosen = self._sent(indices)
         if self._held is not None and (counts is None or self._held.is_cuda):
             inputs = _widened(self._held.index_select(0, chosen))
+        elif counts is None and isinstance(self.frames.frames, PackedFrames) and not is_cuda(self.device):
+            inputs = torch.from_numpy(self.frames.frames.take_float32(indices))
         else:
             inputs = self._read(self.counts(indices) if counts is None else counts)
         labels = self._labels[chosen]
@@ -89,6 +92,8 @@ def real_steps(frames: Frames, indices: Indices) -> torch.Tensor | None:
 
 def _held(stored: Any, device: str) -> torch.Tensor | None:
     """All of ``stored`` on ``device`` in the bytes that it is stored in; None where it does not fit or is of another type."""
+    if isinstance(stored, PackedFrames) and not is_cuda(device):
+        return None  # as fast to read as an array in memory, in a third of the room
     # What packed frames hold is less than what they are when they are read.
     size = math.prod(stored.shape) * np.dtype(stored.dtype).itemsize
     if stored.dtype not in _KEPT_AS or size > (free_bytes(device) // 2 if is_cuda(device) else _MOST_IN_MEMORY):
