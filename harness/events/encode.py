@@ -250,6 +250,7 @@ def _like_tonic(counter: _Counter) -> Encoded:
         keep = since // window < windows[owner]
         sample = (np.cumsum(windows) - windows)[owner] + since // window
         dropped["incomplete"] = int(len(keep) - np.count_nonzero(keep))
+        dropped["incomplete_slices"] = len(np.unique(owner[~keep]))
         total = counter.room(windows, encoding.steps, windows * window)
         recordings = np.repeat(np.arange(count), windows)
         owner = counter.keep(keep, counter.t, sample, total)

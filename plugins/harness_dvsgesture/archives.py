@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import hashlib
 import re
@@ -12,56 +13,80 @@ import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from harness.errors import DataError
 from harness.places import cache_folder
 
-from .layout import parse
+from .layout import listing, parse
 
 _BLOCK = 1 << 20
 Report = Callable[[str, int, int], None]
 
 
 def unpack(archive: Path, target: Path, report: Report) -> None:
-    """The recordings in ``archive``, to ``target``, a split's folder.
+    """The recordings in ``archive``, to ``target``, a split's folder; of two processes one unpacks and the other waits.
 
     Only regular files that are named as recordings leave the archive, under those names and no other path of its choosing.
     Raises :class:`DataError` for an archive that is damaged or holds none, ``OSError`` where ``target`` cannot be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    size, count = max(archive.stat().st_size, 1), 0
     try:
-        temporary.mkdir()
-        with archive.open("rb") as packed, gzip.open(packed) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
+        with archive.open("rb") as packed:
+            if locked(packed, f"waiting for another process that unpacks {archive.name}", report):
+                if _holds_recordings(target):
+                    return
+                for stale in target.parent.glob(f".{target.name}.*.tmp"):  # of a process that was killed
+                    shutil.rmtree(stale, ignore_errors=True)
+            temporary.mkdir()
+            if not _extract(packed, archive, temporary, target.name, report):
+                raise DataError(
+                    f"{archive}: holds no {target.name}/userNN_LIGHT/LABEL.npy; replace it by the official archive"
+                )
+            _place(temporary, target)
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        cause = " ".join(str(error).split())
+        raise DataError(f"{archive}: damaged ({cause}); remove it and fetch it again") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _extract(packed: BinaryIO, archive: Path, folder: Path, split: str, report: Report) -> int:
+    """Write the recordings of ``split`` below ``folder``; returns how many there are."""
+    total, count = max(archive.stat().st_size // _BLOCK, 1), 0
+    with gzip.open(packed) as plain:
+        with tarfile.open(fileobj=plain, mode="r|") as tar:
             for member in tar:
                 parts = PurePosixPath(member.name).parts
-                named = parse(*parts[-2:]) if parts[:-2][-1:] == (target.name,) else None
-                if named is None or not member.isreg():
+                named = parse(*parts[-2:]) if parts[-3:-2] == (split,) else None
+                content = tar.extractfile(member) if named is not None and member.isreg() else None
+                if named is None or content is None:
                     continue
-                content = tar.extractfile(member)
-                assert content is not None
-                place = temporary / named.place
+                place = folder / named.place
                 place.parent.mkdir(exist_ok=True)
                 with place.open("wb") as out:
                     shutil.copyfileobj(content, out, _BLOCK)
                 if place.stat().st_size != member.size:
                     raise EOFError(f"{named.place} ends early")
                 count += 1
-                report(f"unpacking {archive.name} (MB)", packed.tell() // _BLOCK, max(size // _BLOCK, 1))
-            # What follows the last file holds gzip's own checksum.
-            while plain.read(_BLOCK):
-                pass
-        if not count:
-            raise DataError(
-                f"{archive}: holds no {target.name}/userNN_LIGHT/LABEL.npy; replace it by the official archive"
-            )
-        _place(temporary, target)
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        cause = " ".join(str(error).split())
-        raise DataError(f"{archive}: damaged ({cause}); remove it and fetch it again") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+                report(f"unpacking {archive.name} (MB)", packed.tell() // _BLOCK, total)
+        # What follows the last file holds gzip's own checksum.
+        while plain.read(_BLOCK):
+            pass
+    return count
+
+
+def locked(file: BinaryIO, waiting: str, report: Report) -> bool:
+    """Lock an open file until it is closed, waiting for who holds it; False where the file system has no locks."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        report(waiting, 0, 1)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
 
 
 def _place(temporary: Path, target: Path) -> None:
@@ -70,9 +95,13 @@ def _place(temporary: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir() or not any(target.iterdir()):
             raise
-        if not any(target.glob("*/*.npy")):
+        if not _holds_recordings(target):
             raise DataError(f"{target}: holds no recordings and is not empty; move it away") from None
         # Another process has put it there meanwhile.
+
+
+def _holds_recordings(folder: Path) -> bool:
+    return folder.is_dir() and bool(listing(folder)[0])
 
 
 def md5(archive: Path, report: Report = lambda stage, done, total: None) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import secrets
+import os
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
+
+from .archives import locked
 
 _BLOCK = 1 << 20
 # Seconds without a byte after which a connection is given up.
@@ -15,30 +18,53 @@ _PATIENCE = 60
 
 
 def download(url: str, target: Path, md5: str, report: Callable[[str, int, int], None]) -> None:
-    """Fetch ``url`` to ``target``; ``report`` counts megabytes.
+    """Fetch ``url`` to ``target``; ``report`` counts megabytes. Of two processes one does and the other waits for it.
 
     Raises ``OSError`` where it cannot be reached or written, ``ValueError`` where what came is not what was asked for.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    stage = f"downloading {target.name} (MB)"
+    temporary = target.with_name(f".{target.name}.part")
+    # Not emptied before it is locked: another process may be writing it.
+    with temporary.open("ab") as out:
+        locked(out, f"waiting for another process that downloads {target.name}", report)
+        if target.exists():
+            temporary.unlink(missing_ok=True)
+            return
+        if not _named(temporary, out):  # the process that was waited for has failed and taken the name away
+            download(url, target, md5, report)
+            return
+        out.truncate(0)  # what a process that was killed has left
+        try:
+            found = _receive(url, out, f"downloading {target.name} (MB)", report)
+            if found != md5:
+                raise ValueError(f"{url} sent something else: md5 {found}, not {md5}")
+            temporary.replace(target)
+        except http.client.HTTPException as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _named(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _receive(url: str, out: BinaryIO, stage: str, report: Callable[[str, int, int], None]) -> str:
+    """Write what ``url`` sends; returns its md5."""
     state = hashlib.md5(usedforsecurity=False)
     report(stage, 0, 1)
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": "snn-harness"})
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as response, temporary.open("wb") as out:
-            total, done = int(response.headers.get("Content-Length") or 0), 0
-            while block := response.read(_BLOCK):
-                out.write(block)
-                state.update(block)
-                done += len(block)
-                report(stage, done // _BLOCK, max(total, done) // _BLOCK)
-        if done < total:
-            raise ValueError(f"the connection ended after {done} of {total} bytes")
-        if state.hexdigest() != md5:
-            raise ValueError(f"{url} sent something else: md5 {state.hexdigest()}, not {md5}")
-        temporary.replace(target)
-    except http.client.HTTPException as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    request = urllib.request.Request(url, headers={"User-Agent": "snn-harness"})
+    with urllib.request.urlopen(request, timeout=_PATIENCE) as response:
+        total, done = int(response.headers.get("Content-Length") or 0), 0
+        while block := response.read(_BLOCK):
+            out.write(block)
+            state.update(block)
+            done += len(block)
+            report(stage, done // _BLOCK, max(total, done, _BLOCK) // _BLOCK)
+    if done < total:
+        raise ValueError(f"the connection ended after {done} of {total} bytes")
+    out.flush()
+    return state.hexdigest()

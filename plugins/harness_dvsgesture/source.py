@@ -15,7 +15,7 @@ from harness import Bulk, DataError
 from . import CLASSES
 from .files import archive_notes, find
 from .layout import FOLDER, SPLITS, SYNTHETIC, listing
-from .reading import Events, read
+from .reading import read
 
 # tonic's own fields, so that the two readers can be compared.
 EVENT = np.dtype([("x", np.int16), ("y", np.int16), ("p", np.bool_), ("t", np.int64)])
@@ -58,7 +58,7 @@ class Recordings:
     def __getitem__(self, index: int) -> tuple[npt.NDArray[Any], int]:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        recording = self._read(index)
+        recording = self.bulk(index, index + 1)
         events = np.empty(len(recording.t), dtype=EVENT)
         for name in ("x", "y", "p", "t"):
             events[name] = getattr(recording, name)
@@ -66,9 +66,7 @@ class Recordings:
 
     def bulk(self, start: int, stop: int) -> Bulk:
         """Recordings ``start`` to ``stop`` at once."""
-        parts = [self._read(index) for index in range(start, stop)]
-        t, x, y, p = (np.concatenate(field) for field in zip(*parts, strict=True))
-        return Bulk(t=t, x=x, y=y, p=p, offsets=np.cumsum([0, *(len(part.t) for part in parts)]).astype(np.int64))
+        return read([self.path(index) for index in range(start, stop)])
 
     def path(self, index: int) -> Path:
         """The file of a recording."""
@@ -90,9 +88,6 @@ class Recordings:
             except OSError as error:
                 raise DataError(f"{self.path(index)}: cannot be read: {error.strerror or error}") from None
         return state.hexdigest()[:20]
-
-    def _read(self, index: int) -> Events:
-        return read(self.path(index))
 
 
 def _spread(size: int) -> list[tuple[int, int]]:

@@ -255,6 +255,14 @@ def test_the_tutorials_encoding_equals_tonic(rows):
     np.testing.assert_array_equal(ours, tonic_frames(events, 50, 5, 10))
 
 
+@pytest.mark.parametrize("window", [None, 100])
+def test_an_incomplete_last_slice_is_dropped_and_counted(window):
+    events = np.array([(0, 1), (999_999, 2), (1_000_000, 3), (1_450_000, 4)], dtype=[("t", np.int64), ("x", np.int64)])
+    found = encode(events, Encoding(slice=1000, dt=100, tonic_window=window), (700, 1, 1))
+    assert len(found.frames) == 1
+    assert found.dropped["incomplete_slices"] == 1
+
+
 def test_the_tutorials_encoding_equals_tonic_on_real_clips(real_data):
     """A gesture clip in 1 s slices of 100 ms frames, at half resolution, both polarities."""
     import tonic

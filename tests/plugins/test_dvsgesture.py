@@ -7,11 +7,13 @@ import http.server
 import io
 import os
 import pickle
+import resource
 import shutil
 import subprocess
 import sys
 import tarfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -246,7 +248,7 @@ def test_the_tutorials_frames_equal_tonics_on_any_file(tmp_path_factory, rows, e
     )
     path = tmp_path_factory.getbasetemp() / "any.npy"
     np.save(path, np.array(sorted(rows, key=lambda row: row[3]), dtype=np.float64))
-    recording = read(path)
+    recording = read([path])
     events = np.empty(len(recording.t), dtype=EVENT)
     for name in EVENT.names:
         events[name] = getattr(recording, name)
@@ -439,6 +441,29 @@ def test_an_archive_writes_recordings_and_nothing_else(tmp_path):
     assert source(tmp_path, "train").labels.tolist() == [4, 5]
 
 
+def together(work):
+    """What each of two threads reports that call ``work(report)`` at once."""
+    said, barrier = ([], []), threading.Barrier(2)
+
+    def start(stages):
+        barrier.wait()
+        work(lambda stage, done, total: stages.append(stage))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(start, said))
+    return said
+
+
+def test_of_two_at_once_one_unpacks_and_what_a_killed_one_left_is_removed(layout, copy):
+    packed(copy)
+    stale = copy / "DVSGesture" / ".ibmGestureTrain.0123abcd.tmp"
+    (stale / "user01_led").mkdir(parents=True)
+    said = together(lambda report: fetch(copy, report))
+    assert [any("unpacking" in stage for stage in stages) for stages in said].count(True) == 1
+    assert source(copy, "train").fingerprint == source(layout, "train").fingerprint
+    assert not list((copy / "DVSGesture").glob(".*"))
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(copy):
     packed(copy)
     folder = copy / "DVSGesture" / "ibmGestureTrain"
@@ -524,6 +549,16 @@ def test_what_is_not_what_was_asked_for_is_not_kept(tmp_path, served, path, reas
     with pytest.raises(ValueError, match=reason):
         download(f"{served(b'x' * 5000)}{path}", target, "0" * 32, silent)
     assert not list(tmp_path.iterdir())
+
+
+def test_of_two_at_once_one_downloads_and_what_a_killed_one_left_is_no_part_of_it(tmp_path, served):
+    content = b"x" * 3_000_000
+    url, target = served(content), tmp_path / "a.tar.gz"
+    (tmp_path / ".a.tar.gz.part").write_bytes(b"left")
+    said = together(lambda report: download(f"{url}/", target, hashlib.md5(content).hexdigest(), report))
+    assert sum(any("downloading" in stage for stage in stages) for stages in said) == 1
+    assert target.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_missing_data_is_one_line_with_three_ways_on(tmp_path, monkeypatch):
@@ -694,12 +729,23 @@ def test_any_array_of_events_is_read_in_order_and_without_overflow(tmp_path_fact
     events[:, 3] = np.floor(events[:, 3])
     path = tmp_path_factory.getbasetemp() / "one.npy"
     np.save(path, np.array(events, dtype=dtype, order="F" if fortran else "C"))
-    found = read(path)
+    found = read([path])
     # Half precision holds whole numbers up to 2,048, and sixteen bits no 100,000: times are scaled in a wide type.
     order = np.argsort(events[:, 3], kind="stable")
     for place, name in enumerate("xyp"):
         np.testing.assert_array_equal(getattr(found, name), events[order, place])
     np.testing.assert_array_equal(found.t, events[order, 3] * 1000)
+
+
+def test_more_files_than_a_process_may_open_are_read_at_once(tmp_path):
+    path = tmp_path / "0.npy"
+    np.save(path, columns(np.random.default_rng(0), 3))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        assert len(read([path] * 300).t) == 900
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_recording_without_events_is_a_recording(copy):

@@ -39,7 +39,7 @@ def test_the_plan_comes_first_and_the_table_last(first):
     assert (
         out.index("plan:") < out.index("data:") < out.index("trials: 4 (0 cached)") < out.index("[4/4] shd-synthetic")
     )
-    table = out[out.index("[4] ") :]
+    table = out[out.index("[4/4] ") :]
     for word in ("shd-synthetic (synthetic)", "iaf", "lif", "accuracy ↑", "SynOps ↓", "±", "2 ok"):
         assert word in table
 
@@ -48,7 +48,7 @@ def test_everything_lies_in_the_runs_folder(first, cli):
     folder = first[1]
     names = {path.name for path in folder.iterdir()}
     assert names >= {"run.json", "trials", "logs", "plots", "table.md", "table.csv", "table.tex", "timings.json"}
-    assert names >= {"figures.csv", "figures.md"}
+    assert names >= {"figures.csv", "figures.md", "report.html"}
     assert len(list((folder / "trials").glob("*.json"))) == len(list((folder / "trials").glob("*.npz"))) == 4
     plots = {path.name for path in (folder / "plots").iterdir()}
     for name in ("accuracy-against-cost", "learning-curves", "accuracy-by-class"):
