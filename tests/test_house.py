@@ -26,6 +26,8 @@ COMMANDS = (
     ["run", "--plugins", "shd-synthetic,iaf,lif,alif", "--dry-run"],
     ["run", "--help"],
     ["report", "--help"],
+    ["neurons", "--help"],
+    ["surrogates", "--help"],
     ["data", "synthesize", "--help"],
     ["baseline", "list"],
     ["check", "--help"],

@@ -25,11 +25,13 @@ from .check import check
 from .check_plugin import check_plugin
 from .compare import compare
 from .concluding import readers_may_leave
+from .neurons import neurons
 from .noise import noise
 from .plugins import plugins
 from .report import report
 from .run import run
 from .runs import runs
+from .surrogates import surrogates
 from .track import track
 from .trend import trend
 
@@ -92,7 +94,22 @@ def cli(**_: Any) -> None:
     """Benchmark spiking neural networks: every dataset, neuron and backend asked for, one honest record a trial."""
 
 
-for command in (run, runs, report, compare, check, baseline, noise, track, trend, plugins, check_plugin, cache):
+for command in (
+    run,
+    runs,
+    report,
+    compare,
+    check,
+    baseline,
+    noise,
+    track,
+    trend,
+    neurons,
+    surrogates,
+    plugins,
+    check_plugin,
+    cache,
+):
     cli.add_command(command)
 
 

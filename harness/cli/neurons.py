@@ -1,0 +1,144 @@
+"""``harness neurons``: what declared neurons do with one input, step by step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import UsageError
+from ..experiment import parse_setting
+from ..places import data_folder
+
+if TYPE_CHECKING:
+    from ..dynamics import Dynamics, Stimulus
+    from ..registry import Registry
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--input", "given", default="random", metavar="INPUT", help="random (default), constant, or a dataset.")
+@click.option("--rate", type=click.FloatRange(0, 1), default=0.1, help="Of a random train: spikes a step (0.1).")
+@click.option("--train", type=int, default=3, help="Which of the ten random trains the neurons receive (3).")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=30, help="Of the random trains (30).")
+@click.option(
+    "--steps", type=click.IntRange(1, 100_000), default=200, help="Length of random and constant input (200)."
+)
+@click.option("--weight", type=float, help="Factor on the input (0.1; the current itself, 0.008, if constant).")
+@click.option("--dt", "dt_ms", type=float, metavar="MS", help="Length of a step, for time axes (default: count steps).")
+@click.option("--split", default="test", help="Of a dataset's recording (test).")
+@click.option("--recording", type=int, default=0, help="Which recording of the dataset (0).")
+@click.option("--channel", type=int, default=0, help="Which channel of a step, counted flat (0).")
+@click.option("-o", "settings", multiple=True, metavar="PATH=VALUE", help="Such as lif.tau_mem=5,20; commas sweep.")
+@click.option(
+    "--backend", "backends", metavar="A,B", help="Compute on these, laid over each other (default: the definition)."
+)
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Instead of HARNESS_DATA.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=Path("neurons"), metavar="DIR", help="For figures (./neurons)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print rates, states and spikes as JSON; draw nothing.")
+@click.pass_obj
+def neurons(obj: dict[str, Any], /, names: tuple[str, ...], as_json: bool, output: Path, **given: Any) -> None:
+    """Show the input, states and output spikes of NAMES (default: every neuron that has a definition)."""
+    registry: Registry = obj["registry"]
+    settings = dict(parse_setting(text) for text in given["settings"])
+    backends = [name.strip() for name in (given["backends"] or "").split(",") if name.strip()]
+
+    from ..dynamics import neuron_dynamics
+
+    dynamics = neuron_dynamics(registry, _stimulus(registry, given), names, settings, backends)
+    if as_json:
+        click.echo(json.dumps(_plain(dynamics), allow_nan=False))
+        return
+    _table(dynamics)
+
+    from ..report.dynamics_plots import write_dynamics
+
+    try:
+        written = write_dynamics(dynamics, output)
+    except OSError as error:
+        raise UsageError(
+            f"{output}: cannot be written: {error.strerror or error}; name a folder with --output"
+        ) from None
+    click.echo(f"plots: {', '.join(str(item) for item in written if item.suffix == '.png')}")
+
+
+def _stimulus(registry: Registry, given: dict[str, Any]) -> Stimulus:
+    from math import isfinite
+
+    from ..dynamics import constant_current, random_train, recorded_channel
+
+    kind, weight, dt_ms = given["given"], given["weight"], given["dt_ms"]
+    if weight is not None and not isfinite(weight):
+        raise UsageError(f"--weight {weight}: not a finite number")
+    if dt_ms is not None and not (isfinite(dt_ms) and dt_ms > 0):
+        raise UsageError(f"--dt {dt_ms}: expected milliseconds above 0")
+    if kind == "constant":
+        return constant_current(given["steps"], 0.008 if weight is None else weight, dt_ms=dt_ms)
+    weight = 0.1 if weight is None else weight
+    if kind == "random":
+        return random_train(given["rate"], given["steps"], given["seed"], weight, row=given["train"], dt_ms=dt_ms)
+    if dt_ms is not None:
+        raise UsageError(f"--dt: the encoding of {kind} says how long a step is")
+    if given["split"] not in ("train", "test"):
+        raise UsageError(f"--split {given['split']!r}: expected train or test")
+    return recorded_channel(
+        registry,
+        kind,
+        data_folder(given["data"]),
+        split=given["split"],
+        recording=given["recording"],
+        channel=given["channel"],
+        weight=weight,
+    )
+
+
+def _plain(dynamics: Dynamics) -> dict[str, Any]:
+    dt_ms = dynamics.stimulus.dt_ms
+    return {
+        "input": {"title": dynamics.stimulus.title, "dt_ms": dt_ms, "values": dynamics.stimulus.values.tolist()},
+        "neurons": [
+            {
+                "label": trace.label,
+                "backend": trace.backend,
+                **trace.rates(dt_ms),
+                "output": trace.spikes.tolist(),
+                "threshold": None if trace.threshold is None else trace.threshold.tolist(),
+                "states": {name: values.tolist() for name, values in trace.states.items()},
+            }
+            for trace in dynamics.traces
+        ],
+    }
+
+
+def _table(dynamics: Dynamics) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    dt_ms = dynamics.stimulus.dt_ms
+    several = any(len(traces) > 1 for traces in dynamics.by_label().values())
+    click.echo(f"{dynamics.stimulus.title}, {len(dynamics.stimulus.values)} steps")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    headings = ["neuron", "backend", "spikes", "a step", *(["Hz"] if dt_ms else []), "first at step"]
+    for heading in [*headings, *(["differs from the first"] if several else [])]:
+        table.add_column(heading, justify="left" if heading in ("neuron", "backend") else "right")
+    for traces in dynamics.by_label().values():
+        for trace in traces:
+            rates = trace.rates(dt_ms)
+            cells = [trace.label, trace.backend, str(rates["spikes"]), f"{rates['per_step']:.3f}"]
+            cells += [f"{rates['hz']:.1f}"] if dt_ms else []
+            cells.append("-" if rates["first"] is None else str(rates["first"]))
+            if several:
+                count, first = trace.differs(traces[0])
+                cells.append("" if trace is traces[0] else f"{count} steps, first {first}" if count else "nowhere")
+            table.add_row(*(Text(cell) for cell in cells))
+    Console().print(table)
+    if not any(trace.spikes.any() for trace in dynamics.traces):
+        click.echo("no neuron fired: try a larger --weight, or longer time constants such as -o neuron.tau_mem=20")
+    silent = dict.fromkeys(trace.backend for trace in dynamics.traces if not trace.states)
+    for backend in silent:
+        click.echo(f"{backend} records no states: its output alone is drawn")
