@@ -56,7 +56,7 @@ def test_an_interrupted_measurement_leaves_no_process_and_no_floor(fresh):
         time.sleep(0.02)
     assert started
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert (process.returncode, err.strip()) == (2, "error: interrupted")
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in started)
     assert not (fresh.results / "noise.json").exists()
