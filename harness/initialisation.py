@@ -175,7 +175,7 @@ def _find_scale(layer: SpikingLayer, current: torch.Tensor, rate: float) -> tupl
         exponent, reached = found[-1]
         if abs(reached - rate) <= _CLOSE * rate or rise <= 0:
             break
-        exponent += (rate - reached) / rise
+        exponent = min(max(exponent + (rate - reached) / rise, -10.0), 10.0)
         found.append((exponent, fires_on_all(exponent)))
     exponent, reached = min(found, key=lambda item: abs(item[1] - rate))
     return 2.0**exponent, reached

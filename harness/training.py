@@ -69,7 +69,7 @@ def fit(
     """
     with _drawing_apart(device):
         feed = Feed(frames, device, keep=True)
-        test_feed = None if inflation is None else Feed(inflation, device, keep=True)
+        test_feed = None if inflation is None else Feed(inflation, device, keep=not is_cuda(device))
         start = _state(model) if recipe["refit"] else {}
         curves: dict[str, list[float]] = {}
         best: tuple[tuple[float, float], int, dict[str, torch.Tensor]] | None = None

@@ -211,6 +211,7 @@ class _Trial:
                 model, self.registry, self.specification, self.train, self.train_indices, self.job.seed
             )
             model.to(self.job.device)
+            self.sentences += _silence_taken_in(model, self.train)
         rows = self._measure(model, "before")
         if self.job.weights is not None:
             outcome, arrays = self._saved(model)
@@ -329,6 +330,18 @@ class _Trial:
         supplier = self.job.suppliers["dataset"]
         dataset = cast(Dataset, self.registry.find(f"{supplier['plugin']}:{supplier['name']}").component)
         return SplitEvents(dataset, specification.dataset, specification.encoding, Path(self.job.events), split)
+
+
+def _silence_taken_in(model: torch.nn.Module, frames: Frames) -> list[str]:
+    """A sentence where a batch normalisation sees the steps that only pad a batch: a network is given no mask."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    if frames.lengths is None or not any(isinstance(module, _BatchNorm) for module in model.modules()):
+        return []
+    return [
+        "batch normalisation takes in the silence that recordings of unequal length are padded with; "
+        "set encoding.crop or encoding.slice"
+    ]
 
 
 def settle(threads: int, device: str) -> None:

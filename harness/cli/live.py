@@ -68,8 +68,8 @@ class LiveTable(Lines):
         self._console = console
         self._running: dict[str, _Row] = {}
         self._ended: list[_Row] = []
-        # rich draws in a thread of its own, and in a signal handler that may interrupt whoever holds this.
-        self._lock = threading.RLock()
+        # rich draws in a thread of its own.
+        self._lock = threading.Lock()
         self._live = Live(
             get_renderable=self._now, console=console, transient=True, refresh_per_second=_REFRESHES, auto_refresh=True
         )
@@ -91,7 +91,9 @@ class LiveTable(Lines):
 
     def interrupted(self, count: int) -> None:
         words = "finishing what runs; Ctrl-C again to kill it" if count == 1 else "killing what runs"
-        self._console.print(Text(f"interrupted: {words}", style="bold"))
+        text = Text(f"interrupted: {words}", style="bold")
+        # A signal handler must not wait for rich's lock: the thread that holds it may wait for ours.
+        threading.Thread(target=self._console.print, args=(text,), daemon=True).start()
 
     def progress(self, label: str, stage: str, done: int, total: int) -> None:
         with self._lock:
@@ -120,7 +122,7 @@ class LiveTable(Lines):
         with self._lock:
             self.estimate.epoch(label, epoch, epochs)
             row = self._running.setdefault(label, _Row(label))
-            row.state = f"{epoch}/{epochs}" if epoch < epochs else "measuring"
+            row.state = f"{epoch}/{epochs}" if epoch < epochs else "finishing"
             row.done, row.total, row.scores = epoch, epochs, scores
 
     def trial_finished(self, record: Record) -> None:

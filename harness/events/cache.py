@@ -76,7 +76,7 @@ class Entry:
         try:
             manifest = self.manifest(split)
             return all(checksum(self.path / split / name) == crc for name, crc in manifest["checksums"].items())
-        except (DataError, OSError, KeyError):
+        except (DataError, OSError, KeyError, TypeError, AttributeError):
             return False
 
     def set_aside(self, split: str) -> list[str]:
@@ -125,7 +125,7 @@ def open_split(path: Path, split: str) -> Frames:
         starts = arrays.pop("starts", None)
         opened = _dense(folder, shape, dtype) if manifest["form"] == "dense" else _packed(folder, starts, shape, dtype)
         return Frames(frames=opened, **arrays)
-    except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
+    except (OSError, LookupError, TypeError, ValueError, EOFError) as error:
         raise DataError(f"{folder}: cannot be read: {error}; 'harness cache clear' removes it") from None
 
 

@@ -182,6 +182,8 @@ class _Counter:
         """Go on with the chosen events at times ``t``, each belonging to ``owner``, which must not decrease; the owners left."""
         self.t, self.x, self.y, self.p = t[chosen], self.x[chosen], self.y[chosen], self.p[chosen]
         kept = owner[chosen]
+        if (np.diff(kept) < 0).any():
+            raise DataError("events are not in order of time, which encoding.tonic_window needs")
         self.offsets = np.searchsorted(kept, np.arange(owners + 1)).astype(np.int64)
         return kept
 

@@ -397,8 +397,10 @@ class _Running:
         place = self.run.path / "report.html"
         try:
             write_page([self.run], place)
-        except (DataError, OSError) as error:
-            self.listener.note(f"report.html was not written: {error}")
+        except (
+            Exception
+        ) as error:  # records are what counts: nothing that a stranger's metric hands over may end the run
+            self.listener.note(f"report.html was not written: {type(error).__name__}: {error}")
             return []
         return [place]
 

@@ -89,6 +89,8 @@ def _unpack(archive: Path, split: str, report: Report) -> None:
             unpack(archive, place, report)
             return
         except OSError as error:
+            if error.filename is not None and Path(error.filename) == archive:
+                raise DataError(f"{archive}: cannot be read: {error.strerror or error}") from None
             if error.errno not in _REFUSED or place == places[-1]:
                 cause = error.strerror or error
                 raise DataError(f"{archive}: cannot be unpacked to {place.parent}: {cause}") from None

@@ -138,4 +138,4 @@ def _table(counts: Counts, names: Sequence[str]) -> Table:
             ((count, j) for j, count in enumerate(line) if j != i and count), key=lambda found: (-found[0], found[1])
         )
         rows.append([names[i], str(sum(line)), str(line[i]), ", ".join(f"{names[j]} {count}" for count, j in others)])
-    return Table(["true class", "recordings", "right", "taken for"], rows)
+    return Table(["true class", "samples", "right", "taken for"], rows)
