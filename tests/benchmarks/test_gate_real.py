@@ -98,6 +98,7 @@ class Arena:
         """This environment with a network that is ``share`` slower than it could be."""
         place = self.folder / f"{share:g}"
         place.mkdir(exist_ok=True)
+        sys.modules.pop("slowed", None)  # other tests may have imported theirs
         (place / "slowed.py").write_text(SLOWED_NETWORK.format(share=share))
         return Side.here({"block": [], "only": None, "files": [str(place / "slowed.py")]}, name)
 
