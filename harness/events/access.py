@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..components import load_reference
 from .encode import encode_bulk
 from .frames import Frames
-from .prepare import gather
+from .reading import gather
 
 if TYPE_CHECKING:
     from ..components import Choice, Dataset, Encoding

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..components import load_reference
 from ..errors import DataError
 from ..keys import hash_files
-from ..source import Bulk
-from ..specification import digest, seed_for
+from ..specification import digest
 from .cache import Entry, cache_entries, clear, entry_at, open_split
-from .encode import bulk_of, encode_bulk, sample_shape
+from .encode import encode_bulk, sample_shape
 from .frames import Frames
+from .reading import checked_labels, chunks, subset
 from .writer import SplitWriter
 
 if TYPE_CHECKING:
     from ..components import Choice, Dataset, Encoding
 
 SPLITS = ("train", "test")
-# Recordings, and about as many events, read at a time: enough to amortise a read, few enough to stay in a processor's cache
-# and, where recordings are long, not to need much memory.
-_CHUNK = 32
-_EVENTS = 500_000
 # What decides the bytes of an entry.
-_SOURCES = ("counting.py", "encode.py", "packed.py", "packing.py", "prepare.py", "writer.py")
+_SOURCES = ("counting.py", "encode.py", "packed.py", "packing.py", "prepare.py", "reading.py", "writer.py")
 Progress = Callable[[str, int, int], None]
 
 __all__ = ["Frames", "cache_entries", "clear", "open_split", "prepare"]
@@ -112,15 +107,15 @@ def _encode_split(
     shape: tuple[int, ...],
     report: Progress,
 ) -> None:
-    labels = _labels(source, len(dataset.classes), split)
+    labels = checked_labels(source, len(dataset.classes), split)
     if not len(labels):
         raise DataError(f"{dataset.name}: the {split} split holds no recordings")
-    chosen = _subset(labels, limit)
+    chosen = subset(labels, limit)
     groups = getattr(source, "groups", None)
     totals = {"events": 0, "cropped": 0, "incomplete": 0, "incomplete_slices": 0}
     with SplitWriter(entry, split, shape) as writer:
         done = 0
-        for indices, bulk in _read(source, chosen):
+        for indices, bulk in chunks(source, chosen):
             try:
                 encoded = encode_bulk(bulk, encoding, dataset.sensor_size, indices)
             except DataError as error:
@@ -146,57 +141,3 @@ def _encode_split(
                 "groups": None if named is None else sorted(set(named[chosen].tolist())),
             },
         )
-
-
-def _labels(source: Any, classes: int, split: str) -> npt.NDArray[np.int64]:
-    given = getattr(source, "labels", None)
-    if given is None:
-        given = [source[index][1] for index in range(len(source))]
-    labels = np.asarray(given, dtype=np.int64)
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if len(wrong):
-        raise DataError(f"{split} recording {wrong[0]} has label {labels[wrong[0]]}; there are {classes} classes")
-    return labels
-
-
-def _subset(labels: npt.NDArray[np.int64], limit: int | None) -> npt.NDArray[np.int64]:
-    """All recordings, or ``limit`` of them: the same ones every time, classes in turn."""
-    if limit is None or limit >= len(labels):
-        return np.arange(len(labels))
-    order = np.random.default_rng(seed_for(0, "limit")).permutation(len(labels))
-    turn = np.zeros(len(labels), dtype=np.int64)
-    for label in np.unique(labels):
-        of_class = order[labels[order] == label]
-        turn[of_class] = np.arange(len(of_class))
-    by_turn = np.lexsort((np.argsort(order), turn))
-    return np.sort(by_turn[:limit])
-
-
-def _read(source: Any, chosen: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], Bulk]]:
-    """Chunks of recordings, by the bulk reader where there is one and the recordings lie together."""
-    whole = len(chosen) == len(source)
-    begin, size, longest = 0, 1, 1
-    while begin < len(chosen):
-        indices = chosen[begin : begin + size]
-        if whole and hasattr(source, "bulk"):
-            bulk = source.bulk(int(indices[0]), int(indices[-1]) + 1)
-        elif len(indices) == 1:
-            bulk = bulk_of(source[int(indices[0])][0])
-        else:
-            bulk = gather([source[int(index)][0] for index in indices])
-        yield indices, bulk
-        begin += len(indices)
-        longest = max(longest, int(np.diff(bulk.offsets).max(initial=0)))
-        # The first chunks are small, since nothing is known yet of how long recordings are.
-        size = min(2 * size, _CHUNK, max(_EVENTS // longest, 1))
-
-
-def gather(recordings: Sequence[npt.NDArray[Any]]) -> Bulk:
-    """Recordings' events end to end."""
-    names = recordings[0].dtype.names or ()
-    fields: Mapping[str, Any] = {
-        name: np.concatenate([recording[name] for recording in recordings]) for name in ("x", "y", "p") if name in names
-    }
-    times = np.concatenate([recording["t"] for recording in recordings]).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum([len(recording) for recording in recordings])]).astype(np.int64)
-    return Bulk(t=times, offsets=offsets, **fields)

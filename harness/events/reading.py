@@ -1,0 +1,75 @@
+"""A source's recordings, some at a time: which, by what labels, and how many fit a processor's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError
+from ..source import Bulk
+from ..specification import seed_for
+from .encode import bulk_of
+
+Ints = npt.NDArray[np.int64]
+# Recordings, and about as many events, read at a time: enough to amortise a read, few enough to stay in a processor's cache
+# and, where recordings are long, not to need much memory.
+_CHUNK = 32
+_EVENTS = 500_000
+
+
+def checked_labels(source: Any, classes: int, split: str) -> Ints:
+    """Every recording's label (recordings,); raises :class:`DataError` for one that is none of ``classes``."""
+    given = getattr(source, "labels", None)
+    if given is None:
+        given = [source[index][1] for index in range(len(source))]
+    labels = np.asarray(given, dtype=np.int64)
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise DataError(f"{split} recording {wrong[0]} has label {labels[wrong[0]]}; there are {classes} classes")
+    return labels
+
+
+def subset(labels: Ints, limit: int | None) -> Ints:
+    """All recordings, or ``limit`` of them: the same ones every time, classes in turn."""
+    if limit is None or limit >= len(labels):
+        return np.arange(len(labels))
+    order = np.random.default_rng(seed_for(0, "limit")).permutation(len(labels))
+    turn = np.zeros(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        of_class = order[labels[order] == label]
+        turn[of_class] = np.arange(len(of_class))
+    by_turn = np.lexsort((np.argsort(order), turn))
+    return np.sort(by_turn[:limit])
+
+
+def chunks(source: Any, chosen: Ints) -> Iterator[tuple[Ints, Bulk]]:
+    """Chunks of recordings, by the bulk reader where there is one and the recordings lie together."""
+    whole = len(chosen) == len(source)
+    begin, size, longest = 0, 1, 1
+    while begin < len(chosen):
+        indices = chosen[begin : begin + size]
+        if whole and hasattr(source, "bulk"):
+            bulk = source.bulk(int(indices[0]), int(indices[-1]) + 1)
+        elif len(indices) == 1:
+            bulk = bulk_of(source[int(indices[0])][0])
+        else:
+            bulk = gather([source[int(index)][0] for index in indices])
+        yield indices, bulk
+        begin += len(indices)
+        longest = max(longest, int(np.diff(bulk.offsets).max(initial=0)))
+        # The first chunks are small, since nothing is known yet of how long recordings are.
+        size = min(2 * size, _CHUNK, max(_EVENTS // longest, 1))
+
+
+def gather(recordings: Sequence[npt.NDArray[Any]]) -> Bulk:
+    """Recordings' events end to end."""
+    names = recordings[0].dtype.names or ()
+    fields: Mapping[str, Any] = {
+        name: np.concatenate([recording[name] for recording in recordings]) for name in ("x", "y", "p") if name in names
+    }
+    times = np.concatenate([recording["t"] for recording in recordings]).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(recording) for recording in recordings])]).astype(np.int64)
+    return Bulk(t=times, offsets=offsets, **fields)
