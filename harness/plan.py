@@ -39,8 +39,7 @@ class Plan:
 
 def make_plan(experiment: Experiment, registry: Registry, device: str = "auto") -> Plan:
     """Expand ``experiment`` to its trials; raises :class:`UsageError` for anything that cannot be meant."""
-    if experiment.limit is not None and experiment.limit < 1:
-        raise UsageError(f"limit: {experiment.limit} is not at least 1")
+    _check_limit(experiment)
     check_name(device)
     named = [registry.find(name) for name in dict.fromkeys(experiment.plugins)]
     chosen: dict[str, list[Registered]] = {}
@@ -51,10 +50,29 @@ def make_plan(experiment: Experiment, registry: Registry, device: str = "auto") 
         known = ", ".join(item.component.name for item in registry.components("dataset")) or "none is installed"
         raise UsageError(f"no dataset is named; add one to --plugins: {known}")
     for entry in named:
-        reason = entry.unusable()
-        if reason:
-            raise UsageError(f"{entry.component.kind} {entry.component.name} cannot be used here: {reason}")
+        _check_usable(entry)
     return _Expansion(experiment, registry, chosen, device).plan()
+
+
+def plan_dataset(experiment: Experiment, entry: Registered) -> tuple[Choice, Encoding]:
+    """The values and the encoding of the dataset ``entry`` in trials of ``experiment``, which sweeps nothing of either.
+
+    No network, neuron or backend need be installed. Raises :class:`UsageError` for anything that cannot be meant.
+    """
+    _check_limit(experiment)
+    _check_usable(entry)
+    return _Expansion(experiment, Registry(), {"dataset": [entry]}, "auto").dataset(entry)
+
+
+def _check_limit(experiment: Experiment) -> None:
+    if experiment.limit is not None and experiment.limit < 1:
+        raise UsageError(f"limit: {experiment.limit} is not at least 1")
+
+
+def _check_usable(entry: Registered) -> None:
+    reason = entry.unusable()
+    if reason:
+        raise UsageError(f"{entry.component.kind} {entry.component.name} cannot be used here: {reason}")
 
 
 class _Expansion:
@@ -79,15 +97,7 @@ class _Expansion:
                     for specification, skip in self._combination(dataset, network, neuron):
                         found.setdefault(specification.row, (specification, skip))
         metrics = self._metrics()
-        unused = [path for path in self.experiment.settings if path not in self.settings_used]
-        if unused:
-            raise self._unused(unused[0])
-        if not self.preset_seen:
-            names = {name for entry in self.registry.components() for name in entry.component.presets} | {"default"}
-            raise UsageError(
-                f"no component of this experiment has a recipe {self.experiment.recipe!r}"
-                f"{nearest(self.experiment.recipe, names)}; there are: {', '.join(sorted(names))}"
-            )
+        self._check_all_used(self.registry.components())
         labels = _labels([specification for specification, _ in found.values()])
         trials = tuple(
             Planned(specification=specification, seed=seed, label=f"{label} s{seed}", skip=skip)
@@ -95,6 +105,28 @@ class _Expansion:
             for seed in self.experiment.seeds
         )
         return Plan(experiment=self.experiment, trials=trials, metrics=metrics, components=self.used)
+
+    def dataset(self, dataset: Registered) -> tuple[Choice, Encoding]:
+        """Of the dataset alone."""
+        parts = {"dataset": dataset}
+        self.used[f"dataset {dataset.component.name}"] = dataset
+        applicable = self._applicable(parts)
+        given = _given(applicable, [self.experiment.settings[path][0] for path in applicable], parts)
+        choice = self._values(dataset, dataset, given.get("dataset", {}))
+        encoding = self._encoding(dataset, given.get("encoding", {}))
+        self._check_all_used([dataset])
+        return choice, encoding
+
+    def _check_all_used(self, known: Iterable[Registered]) -> None:
+        unused = [path for path in self.experiment.settings if path not in self.settings_used]
+        if unused:
+            raise self._unused(unused[0])
+        if not self.preset_seen:
+            names = {name for entry in known for name in entry.component.presets} | {"default"}
+            raise UsageError(
+                f"no component of this experiment has a recipe {self.experiment.recipe!r}"
+                f"{nearest(self.experiment.recipe, names)}; there are: {', '.join(sorted(names))}"
+            )
 
     def _metrics(self) -> tuple[tuple[Registered, Choice], ...]:
         entries = self.chosen.get("metric", [])
@@ -156,17 +188,9 @@ class _Expansion:
         parts = {"dataset": dataset, "network": network, "neuron": neuron, "backend": backend}
         for kind, entry in parts.items():
             self.used[f"{kind} {entry.component.name}"] = entry
-        applicable = {path: target for path in self.experiment.settings if (target := self._target(path, parts))}
-        self.settings_used.update(applicable)
+        applicable = self._applicable(parts)
         for values in itertools.product(*(self.experiment.settings[path] for path in applicable)):
-            given: dict[str, dict[str, object]] = {}
-            # A path that names a component is closer than one that names a kind.
-            by_reach = sorted(
-                zip(applicable, values, strict=True), key=lambda item: item[0].split(".")[0] in parts, reverse=True
-            )
-            for path, value in by_reach:
-                kind, parameter = applicable[path]
-                given.setdefault(kind, {})[parameter] = value
+            given = _given(applicable, values, parts)
             yield Specification(
                 dataset=self._values(dataset, dataset, given.get("dataset", {})),
                 encoding=self._encoding(dataset, given.get("encoding", {})),
@@ -176,6 +200,12 @@ class _Expansion:
                 recipe=self._recipe(dataset, given.get("recipe", {})),
                 limit=self.experiment.limit,
             )
+
+    def _applicable(self, parts: Mapping[str, Registered]) -> dict[str, tuple[str, str]]:
+        """What each path that concerns ``parts`` sets."""
+        found = {path: target for path in self.experiment.settings if (target := self._target(path, parts))}
+        self.settings_used.update(found)
+        return found
 
     def _target(self, path: str, parts: Mapping[str, Registered]) -> tuple[str, str] | None:
         """(kind, parameter) that ``path`` sets in this combination, or None where it concerns none of it."""
@@ -243,6 +273,21 @@ class _Expansion:
             values.update(_of("encoding", fragment))
         values.update(_parsed("encoding", Encoding.PARAMETERS, {k: v for k, v in given.items() if k}))
         return replace(component.encodings[named], **cast(dict[str, Any], values))
+
+
+def _given(
+    applicable: Mapping[str, tuple[str, str]], values: Sequence[object], parts: Mapping[str, Registered]
+) -> dict[str, dict[str, object]]:
+    """One value a path, by kind and parameter."""
+    given: dict[str, dict[str, object]] = {}
+    # A path that names a component is closer than one that names a kind.
+    by_reach = sorted(
+        zip(applicable, values, strict=True), key=lambda item: item[0].split(".")[0] in parts, reverse=True
+    )
+    for path, value in by_reach:
+        kind, parameter = applicable[path]
+        given.setdefault(kind, {})[parameter] = value
+    return given
 
 
 def refusal(backend: Registered, specification: Specification, device: str) -> str | None:

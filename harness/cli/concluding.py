@@ -1,4 +1,4 @@
-"""How a check ends: its table on the terminal, its files, its exit status."""
+"""How a command ends: its table on the terminal, its files and plots, its exit status."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ def conclude(found: Check, given: dict[str, Any], beside: Path) -> int:
         (given["junit"] or beside.with_suffix(".xml"), junit(found, **told)),
     ]
     for path, content in written:
-        _write(path, content)
+        write_file(path, content)
     with readers_may_leave():
         if given["as_json"]:
             click.echo(json.dumps({"exit_code": int(code), **plain(found)}, indent=1))
@@ -46,17 +46,38 @@ def conclude(found: Check, given: dict[str, Any], beside: Path) -> int:
     return int(code)
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, option: str | None = None) -> None:
+    """Write ``content`` whole or not at all, folders made as needed; a pipe or a device is written to, not replaced.
+
+    Raises :class:`UsageError`, which names ``option`` as the way out, for a path that cannot be written.
+    """
     from ..store import write_atomically
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file():
-            path.write_bytes(content)  # a pipe or a device is written to, not replaced
+            path.write_bytes(content)
         else:
             write_atomically(path.resolve(), content)
+    except BrokenPipeError:
+        raise  # the reader left, which is no mistake
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
+        advice = f"; name a file with {option}" if option else ""
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}{advice}") from None
+
+
+def write_plots(output: Path, write: Callable[[Path], list[Path]]) -> None:
+    """Let ``write`` draw into the folder ``output`` and name the PNG files among what it returns.
+
+    Raises :class:`UsageError` for a folder that cannot be written.
+    """
+    try:
+        written = write(output)
+    except OSError as error:
+        raise UsageError(
+            f"{output}: cannot be written: {error.strerror or error}; name a folder with --output"
+        ) from None
+    click.echo(f"plots: {', '.join(str(item) for item in written if item.suffix == '.png')}")
 
 
 def plain(found: Check) -> dict[str, Any]:

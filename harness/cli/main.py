@@ -25,6 +25,7 @@ from .check import check
 from .check_plugin import check_plugin
 from .compare import compare
 from .concluding import readers_may_leave
+from .inspect import inspect
 from .neurons import neurons
 from .noise import noise
 from .plugins import plugins
@@ -104,6 +105,7 @@ for command in (
     noise,
     track,
     trend,
+    inspect,
     neurons,
     surrogates,
     plugins,

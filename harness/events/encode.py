@@ -5,6 +5,7 @@ The edge rule is integer: bin k holds k·dt <= t < (k + 1)·dt in whole microsec
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -87,6 +88,35 @@ def encode_bulk(
     return _like_tonic(counter) if encoding.tonic_window is not None else _from_zero(counter)
 
 
+def check_whole(bulk: Bulk, numbers: Ints) -> None:
+    """Raises :class:`DataError` where the arrays of a bulk reader do not belong together."""
+    count, offsets = len(bulk.t), bulk.offsets
+    whole = all(values is None or len(values) == count for values in (bulk.x, bulk.y, bulk.p))
+    if not whole or offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets.astype(np.int64)) < 0).any():
+        raise DataError(
+            f"recordings {', '.join(map(str, numbers))}: the bulk reader's arrays differ in length, or its offsets do not "
+            f"divide their {count} events"
+        )
+
+
+def counts_of(bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int], enough: int) -> list[tuple[int, int]]:
+    """For each recording of ``bulk``, how many samples and how many counts a sample it makes at most.
+
+    Events are looked at only where the encoding alone would let ``bulk`` make ``enough`` counts.
+    """
+    recordings, cells = len(bulk.offsets) - 1, math.prod(sample_shape(encoding, sensor_size))
+    crop = None if encoding.crop is None else encoding.microseconds(encoding.crop)
+    window = None if encoding.slice is None else encoding.microseconds(encoding.slice)
+    if crop is not None:
+        samples, counts = 1 if window is None else max(crop // window, 1), (encoding.steps or 0) * cells
+        if window is None or recordings * samples * counts < enough:
+            return [(samples, counts)] * recordings
+    ends = [max(min(end, crop or end), 0) for end in _ends(bulk.t, bulk.offsets).tolist()]
+    if window is not None:
+        return [(max(end // window, 1), (encoding.steps or 0) * cells) for end in ends]
+    return [(1, -(-end // encoding.microseconds(encoding.dt)) * cells) for end in ends]
+
+
 def _check(bulk: Bulk, sensor_size: tuple[int, int, int], numbers: Ints) -> None:
     """Raises :class:`DataError` for the first event that cannot be."""
     width, height, polarities = sensor_size
@@ -114,14 +144,9 @@ class _Counter:
     def __init__(self, bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int], numbers: Ints) -> None:
         self.bulk, self.encoding, self.sensor_size, self.numbers = bulk, encoding, sensor_size, numbers
         self.shape = sample_shape(encoding, sensor_size)
-        self.offsets, count = np.ascontiguousarray(bulk.offsets, dtype=np.int64), len(bulk.t)
         # The compiled pass looks at no bounds but the sensor's.
-        whole = all(values is None or len(values) == count for values in (bulk.x, bulk.y, bulk.p))
-        if not whole or self.offsets[0] != 0 or self.offsets[-1] != count or (np.diff(self.offsets) < 0).any():
-            raise DataError(
-                f"recordings {', '.join(map(str, numbers))}: the bulk reader's arrays differ in length, or its offsets do not "
-                f"divide their {count} events"
-            )
+        check_whole(bulk, numbers)
+        self.offsets, count = np.ascontiguousarray(bulk.offsets, dtype=np.int64), len(bulk.t)
         safe = _safe(bulk.x, np.uint16) and _safe(bulk.y, np.uint16) and _safe(bulk.p, np.uint8)
         if encoding.tonic_window is not None or not safe:
             _check(bulk, sensor_size, numbers)
@@ -168,13 +193,19 @@ class _Counter:
 
     def room(self, samples: Ints, steps: int, limits: Ints) -> int:
         """How many samples there are; raises :class:`DataError` where they would fit no memory."""
-        total = int(samples.sum())
-        room = total * steps * int(np.prod(self.shape))
+        total, cells = int(samples.sum()), int(np.prod(self.shape))
+        room = total * steps * cells
         if room > _MOST:
             longest = int(np.argmax(limits))
+            alone = int(samples[longest]) * steps * cells
+            if alone <= _MOST:
+                raise DataError(
+                    f"recordings {self.numbers[0]} to {self.numbers[-1]}: frames of all of them would take "
+                    f"{room / 2**30:.0f} GiB; take fewer at a time"
+                )
             raise DataError(
                 f"recording {self.numbers[longest]}: with an event {limits[longest] / 1e6:g} s from its start, frames "
-                f"would take {room / 2**30:.0f} GiB"
+                f"would take {alone / 2**30:.0f} GiB"
             )
         return total
 

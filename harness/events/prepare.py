@@ -16,11 +16,12 @@ from ..specification import digest
 from .cache import Entry, cache_entries, clear, entry_at, open_split
 from .encode import encode_bulk, sample_shape
 from .frames import Frames
-from .reading import checked_labels, chunks, subset
+from .reading import Ints, checked_labels, chunks, portions, subset
 from .writer import SplitWriter
 
 if TYPE_CHECKING:
     from ..components import Choice, Dataset, Encoding
+    from ..source import Bulk
 
 SPLITS = ("train", "test")
 # What decides the bytes of an entry.
@@ -117,13 +118,12 @@ def _encode_split(
         done = 0
         for indices, bulk in chunks(source, chosen):
             try:
-                encoded = encode_bulk(bulk, encoding, dataset.sensor_size, indices)
+                for numbers, part in portions(indices, bulk, encoding, dataset.sensor_size):
+                    for name, count in _add(writer, part, encoding, dataset.sensor_size, numbers).items():
+                        totals[name] += count
             except DataError as error:
                 raise DataError(f"{dataset.name} {split}, {error}") from None
-            writer.add(encoded.frames, indices[encoded.recordings], encoded.lengths)
             totals["events"] += len(bulk.t)
-            for name, count in encoded.dropped.items():
-                totals[name] += count
             done += len(indices)
             report(f"encoding {split}", done, len(chosen))
         recordings = writer.recordings()
@@ -141,3 +141,12 @@ def _encode_split(
                 "groups": None if named is None else sorted(set(named[chosen].tolist())),
             },
         )
+
+
+def _add(
+    writer: SplitWriter, bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int], numbers: Ints
+) -> dict[str, int]:
+    """Encode and write; what was dropped. Frames are let go of on return, so that no two parts lie in memory together."""
+    encoded = encode_bulk(bulk, encoding, sensor_size, numbers)
+    writer.add(encoded.frames, numbers[encoded.recordings], encoded.lengths)
+    return encoded.dropped

@@ -52,11 +52,47 @@ class Losses:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameCounts:
+    """What lies in frames: ``cells`` in all (padding left out), ``occupied`` those that are not 0, ``several`` those above 1.
+
+    ``events`` is the sum of all counts, ``largest`` the greatest; ``bytes`` is what the frames take as one dense array.
+    """
+
+    samples: int = 0
+    cells: int = 0
+    occupied: int = 0
+    several: int = 0
+    events: int = 0
+    largest: int = 0
+    bytes: int = 0
+
+    @property
+    def density(self) -> float:
+        """Share of cells that are not 0."""
+        return self.occupied / self.cells if self.cells else 0.0
+
+    @property
+    def mean(self) -> float:
+        """Mean count in the cells that are not 0."""
+        return self.events / self.occupied if self.occupied else 0.0
+
+    @property
+    def share_several(self) -> float:
+        """Share of the cells that are not 0 with more than one event."""
+        return self.several / self.occupied if self.occupied else 0.0
+
+    @property
+    def bytes_a_sample(self) -> float:
+        """What one sample takes as a dense array."""
+        return self.bytes / self.samples if self.samples else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class SplitFindings:
     """One split. Arrays are (recordings,): ``labels``, ``counts`` of events, ``durations_ms`` up to and with the last event.
 
     ``total`` recordings lie in the split, of which ``len(labels)`` were looked at. ``groups`` (recordings,) are speakers or
-    subjects, None where the dataset names none. ``samples`` is how many the encoding makes.
+    subjects, None where the dataset names none. ``samples`` is how many the encoding makes, ``frames`` what lies in them.
     """
 
     split: str
@@ -68,6 +104,7 @@ class SplitFindings:
     times: TimeHistogram
     losses: Losses
     samples: int
+    frames: FrameCounts = FrameCounts()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness import Bulk, Encoding
 from harness.errors import DataError, UsageError
 from harness.events.encode import encode, encode_bulk, sample_shape
+from harness.events.reading import gather, portions
 
 EVENT = np.dtype([("t", np.int64), ("x", np.int64), ("y", np.int64), ("p", np.int64)])
 
@@ -105,6 +106,30 @@ def test_many_at_once_are_each_as_alone(data, encoding):
         assert not own[:, alone.shape[1] :].any()
         if encoded.lengths is not None:
             assert encoded.lengths[index] == alone.shape[1]
+
+
+@given(
+    data=st.data(),
+    encoding=encodings | st.just(Encoding(crop=10, slice=4, dt=2, tonic_window=1)),
+    most=st.sampled_from([1, 50, 400, 10**6]),
+)
+@settings(max_examples=60, deadline=None)
+def test_parts_hold_no_more_counts_than_asked_for_and_give_the_same_frames(data, encoding, most):
+    sensor = (8, 4, 2)
+    several = data.draw(st.lists(recordings(sensor, most=20), min_size=1, max_size=6))
+    bulk, names = gather(several), 10 + np.arange(len(several))
+    whole = encode_bulk(bulk, encoding, sensor)
+    seen, samples = [], 0
+    for numbers, part in portions(names, bulk, encoding, sensor, most):
+        found = encode_bulk(part, encoding, sensor)
+        assert len(numbers) == 1 or found.frames.size <= most
+        own = whole.frames[np.isin(names[whole.recordings], numbers)]
+        np.testing.assert_array_equal(found.frames, own[:, : found.frames.shape[1]])
+        assert not own[:, found.frames.shape[1] :].any()
+        seen += numbers.tolist()
+        samples += len(found.frames)
+    assert seen == names.tolist()
+    assert samples == len(whole.frames)
 
 
 @given(data=st.data(), encoding=encodings, seed=st.integers(0, 99))
@@ -205,6 +230,15 @@ def test_a_bulk_reader_that_errs_is_named_and_reads_nothing_elsewhere(wrong):
     right = {"t": np.arange(4), "x": np.zeros(4, np.uint16), "offsets": np.array([0, 4])}
     with pytest.raises(DataError, match="the bulk reader's arrays differ in length, or its offsets"):
         encode_bulk(Bulk(**{**right, **wrong}), Encoding(crop=1, dt=1), (8, 1, 1))
+
+
+def test_recordings_that_fit_no_memory_are_told_from_many_that_do_not_together(monkeypatch):
+    monkeypatch.setattr("harness.events.encode._MOST", 1000)
+    one = make([(9_000, 0, 0, 0)])
+    with pytest.raises(DataError, match="recordings 0 to 9: frames of all of them would take"):
+        encode_bulk(gather([one] * 10), Encoding(dt=1, polarity="merge"), (8, 4, 2))
+    with pytest.raises(DataError, match=r"recording 1: with an event 0\.900501 s from its start"):
+        encode_bulk(gather([one, make([(900_500, 0, 0, 0)])]), Encoding(dt=1), (8, 4, 2))
 
 
 def test_a_sensor_too_wide_is_refused():

@@ -6,6 +6,7 @@ import functools
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +230,29 @@ def test_recordings_of_their_own_length_are_padded_and_their_lengths_kept(tmp_pa
     for index, length in enumerate(frames.lengths):
         assert frames.frames[index, length - 1].any()
         assert not frames.frames[index, length:].any()
+
+
+def nearly_empty(root, split):
+    made = Plain(split, (0, 1) * 8)
+    late = np.zeros(2, dtype=[("t", int), ("x", int)])
+    late["t"] = [0, 1_599_999]
+    made.items = [(late, label) for _, label in made.items]
+    return made
+
+
+def test_memory_follows_frames_and_not_how_few_events_make_them(tmp_path):
+    """Sixteen recordings of two events and 16 MB of frames each, in two splits: half a gigabyte, never in memory at once."""
+    tracemalloc.start()
+    try:
+        summary = run(tmp_path, dataset("nearly_empty"), Encoding(dt=0.001))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 150e6
+    frames = open_split(Path(summary["path"]), "train")
+    assert frames.frames.shape == (16, 1_600_000, 10)
+    assert frames.frames[7].sum() == 2
+    assert frames.frames[7, -1, 0] == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""What figures of an inspection are headed, what a recording is called in them, and what of it the encoding leaves out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..environment import harness_version
+from .classes import class_name
+
+if TYPE_CHECKING:
+    from ..inspection.findings import Inspection, Shown
+
+
+def title(inspection: Inspection) -> str:
+    """The dataset, whether it is generated or limited, the harness."""
+    generated = " (synthetic)" if inspection.synthetic else ""
+    limited = f", limited to {inspection.limit} recordings a split" if inspection.limit is not None else ""
+    return f"{named(inspection.dataset)}{generated}{limited} - snn-harness {harness_version()}"
+
+
+def named(name: object) -> str:
+    """A name from data as a figure can write it: one short line of letters that can be drawn."""
+    return class_name("".join(letter if letter.isprintable() or letter.isspace() else "\ufffd" for letter in str(name)))
+
+
+def recording_title(inspection: Inspection, shown: Shown) -> str:
+    """Two lines: its class; then split, number, speaker or subject, and events."""
+    return f"{label(inspection, shown)}\n{recording_name(shown)}, {len(shown.events.t):,} events"
+
+
+def label(inspection: Inspection, shown: Shown) -> str:
+    """The name of a recording's class."""
+    known = 0 <= shown.label < len(inspection.classes)
+    return named(inspection.classes[shown.label]) if known else f"label {shown.label}"
+
+
+def recording_name(shown: Shown) -> str:
+    """``train 12, speaker-4``."""
+    if shown.group is None:
+        return f"{shown.split} {shown.recording}"
+    # A number alone would read as another recording's.
+    return f"{shown.split} {shown.recording}, {'group ' * shown.group.isdecimal()}{named(shown.group)}"
+
+
+def end_ms(shown: Shown) -> float:
+    """Milliseconds up to and with the recording's last event; 0 where it has none."""
+    return (int(shown.events.t.max()) + 1) / 1000 if len(shown.events.t) else 0.0
+
+
+def used_ms(inspection: Inspection, shown: Shown) -> float | None:
+    """From which time on the encoding leaves events out, or None where it does not say that by itself."""
+    encoding = inspection.encoding
+    end = end_ms(shown)
+    used = end if encoding.crop is None else min(end, encoding.crop)
+    # tonic counts its windows from the first event on, and drops ends of its own.
+    if encoding.slice is not None and encoding.tonic_window is None:
+        used = used // encoding.slice * encoding.slice
+    return used if used < end else None
