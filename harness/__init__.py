@@ -17,6 +17,7 @@ _FACE = {
     "Curve": "observation",
     "DataError": "errors",
     "Dataset": "components",
+    "Display": "notebook.display",
     "Encoding": "components",
     "Histogram": "observation",
     "LayerView": "observation",
@@ -29,10 +30,15 @@ _FACE = {
     "Registry": "registry",
     "Training": "observation",
     "View": "observation",
+    "compare": "notebook.faces",
+    "figures": "notebook.faces",
     "hookimpl": "hookspecs",
-    "load": "notebook",
+    "inspect": "notebook.faces",
+    "load": "notebook.running",
     "load_model": "reload",
-    "run": "notebook",
+    "neurons": "notebook.faces",
+    "run": "notebook.running",
+    "surrogates": "notebook.faces",
 }
 
 __all__ = sorted(_FACE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from .registry import Registered, Registry
 
 Floats = npt.NDArray[np.float32]
 DEFINITION = "definition"
+LONGEST = 100_000  # steps of a generated input
 MOST = 12  # configurations beside each other; more cannot be read
 
 
@@ -81,13 +83,23 @@ class Dynamics:
             found.setdefault(trace.label, []).append(trace)
         return found
 
+    def remarks(self) -> list[str]:
+        """Sentences on what a table or a figure of it leaves open."""
+        found = []
+        if not any(trace.spikes.any() for trace in self.traces):
+            found.append(
+                "no neuron fired: try a larger weight, or longer time constants such as neuron.tau_mem=20, neuron.tau_syn=10"
+            )
+        silent = dict.fromkeys(trace.backend for trace in self.traces if not trace.states)
+        return found + [f"{backend} records no states: its output alone is drawn" for backend in silent]
+
 
 def random_train(
     rate: float, steps: int, seed: int, weight: float, *, trains: int = 10, row: int = 3, dt_ms: float | None = None
 ) -> Stimulus:
     """``trains`` seeded trains that spike with probability ``rate`` a step; the neuron receives ``weight`` times train ``row``."""
     if not 0 <= row < trains:
-        raise UsageError(f"--train {row}: expected 0 to {trains - 1}")
+        raise UsageError(f"train {row}: expected 0 to {trains - 1}")
     # The legacy generator, so that a notebook's np.random.seed draws the same trains.
     raster = np.random.RandomState(seed).random_sample((trains, steps)) > 1 - rate
     return Stimulus(
@@ -112,7 +124,7 @@ def recorded_channel(
     """One channel (flat index of a step's shape) of a dataset's recording, in the dataset's default encoding, times ``weight``."""
     entry = registry.find(name)
     if not isinstance(entry.component, Dataset):
-        raise UsageError(f"--input {name}: a {entry.component.kind}, not a dataset; or random, or constant")
+        raise UsageError(f"input {name}: a {entry.component.kind}, not a dataset; expected one, or random, or constant")
     reason = entry.unusable()
     if reason:
         raise UsageError(f"dataset {name} cannot be used here: {reason}")
@@ -120,18 +132,59 @@ def recorded_channel(
     encoding = dataset.encodings["default"]
     source = load_reference(dataset.source)(data, split, **dataset.choose().values)
     if not 0 <= recording < len(source):
-        raise UsageError(f"--recording {recording}: the {split} split of {name} has 0 to {len(source) - 1}")
+        raise UsageError(f"recording {recording}: the {split} split of {name} has 0 to {len(source) - 1}")
     frames = encode(source[recording][0], encoding, dataset.sensor_size).frames
     if not len(frames):
-        raise UsageError(f"--recording {recording}: {name} encodes it to nothing; name another")
+        raise UsageError(f"recording {recording}: {name} encodes it to nothing; name another")
     flat = frames[0].reshape(frames.shape[1], -1)
     if not 0 <= channel < flat.shape[1]:
-        raise UsageError(f"--channel {channel}: {name} has 0 to {flat.shape[1] - 1}")
+        raise UsageError(f"channel {channel}: {name} has 0 to {flat.shape[1] - 1}")
     return Stimulus(
         title=f"{name} {split} recording {recording}, channel {channel}, weight {weight:g}",
         values=flat[:, channel].astype(np.float32) * np.float32(weight),
         dt_ms=encoding.dt,
     )
+
+
+def stimulus(
+    registry: Registry,
+    kind: str = "random",
+    *,
+    rate: float = 0.1,
+    train: int = 3,
+    seed: int = 30,
+    steps: int = 200,
+    weight: float | None = None,
+    dt_ms: float | None = None,
+    data: Path,
+    split: str = "test",
+    recording: int = 0,
+    channel: int = 0,
+) -> Stimulus:
+    """The input that is meant by ``random``, ``constant`` or the name of a dataset; what the others concern is ignored.
+
+    ``weight`` defaults to 0.1, of constant input to 0.008. Raises :class:`UsageError` for what no neuron can be given.
+    """
+    if not 0 <= rate <= 1:
+        raise UsageError(f"rate {rate:g}: expected 0 to 1 spikes a step")
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"seed {seed}: expected 0 to {2**32 - 1}")
+    if not 1 <= steps <= LONGEST:
+        raise UsageError(f"steps {steps}: expected 1 to {LONGEST}")
+    if weight is not None and not isfinite(weight):
+        raise UsageError(f"weight {weight}: not a finite number")
+    if dt_ms is not None and not (isfinite(dt_ms) and dt_ms > 0):
+        raise UsageError(f"dt {dt_ms}: expected milliseconds above 0")
+    if kind == "constant":
+        return constant_current(steps, 0.008 if weight is None else weight, dt_ms=dt_ms)
+    weight = 0.1 if weight is None else weight
+    if kind == "random":
+        return random_train(rate, steps, seed, weight, row=train, dt_ms=dt_ms)
+    if dt_ms is not None:
+        raise UsageError(f"dt: the encoding of {kind} says how long a step is")
+    if split not in ("train", "test"):
+        raise UsageError(f"split {split!r}: expected train or test")
+    return recorded_channel(registry, kind, data, split=split, recording=recording, channel=channel, weight=weight)
 
 
 def neuron_dynamics(
@@ -199,7 +252,7 @@ def _configurations(
     for path in settings:
         if path not in used:
             names = [entry.component.name for entry in entries]
-            raise UsageError(f"-o {path}: no neuron shown has it; shown are {', '.join(names)}")
+            raise UsageError(f"{path}: no neuron shown has it; shown are {', '.join(names)}")
     return found
 
 
@@ -209,7 +262,7 @@ def _trace(
     if backend == DEFINITION:
         reference = cast(Neuron, entry.component).reference
         if not reference:
-            raise UsageError(f"neuron {choice.name} has no definition; name a backend with --backend")
+            raise UsageError(f"neuron {choice.name} has no definition; name a backend that computes it")
         layer = load_reference(reference)(choice, (1,), None)
     else:
         layer = _on_backend(registry, backend, choice)

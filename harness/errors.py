@@ -24,6 +24,10 @@ class HandledError(Exception):
 
     exit_code: ExitCode = ExitCode.USAGE
 
+    def _render_traceback_(self, *_: object) -> list[str]:
+        """What IPython shows in a traceback's place."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(HandledError):
     """An unknown name, a wrong value, or arguments that contradict each other."""

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.derivatives import surrogates
 from harness.dynamics import constant_current, neuron_dynamics, random_train
 from harness.errors import UsageError
 from harness.registry import Registry
-from harness.surrogates import surrogates
 
 TAUS = {"neuron.tau_syn": ["10"], "neuron.tau_mem": ["20"], "alif.tau_adapt": ["30"]}
 
@@ -85,6 +85,24 @@ def test_derivatives_are_those_of_the_functions_they_are_named_after(registry, w
     # From the left edge on, where the function has risen a little already.
     risen = 1 / (1 + np.exp(-y))
     np.testing.assert_allclose(found["sigmoid"].smooth, risen - risen[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [0.3, 1.0])
+def test_formulas_are_those_of_what_is_computed(registry, width):
+    from scipy.stats import norm
+
+    words = {name: getattr(np, name) for name in ("abs", "clip", "exp", "floor", "maximum", "tanh", "where")}
+    words |= {"normal": norm.pdf, "cumulative": norm.cdf}
+    shown = surrogates(registry, widths=[width])
+    assert all(item.formulas["derivative"] and item.formulas["source"] for item in shown)
+    for item in shown:
+        own = words | {"v": item.v, "th": item.threshold, "w": width}
+        told = eval(item.formulas["derivative"], {"__builtins__": {}}, own)
+        np.testing.assert_allclose(item.derivative, told, rtol=1e-9, atol=1e-12, err_msg=item.name)
+        if item.formulas["smooth"]:
+            smooth = eval(item.formulas["smooth"], {"__builtins__": {}}, own)
+            # A jump lies anywhere between two points.
+            np.testing.assert_allclose(item.smooth, smooth - smooth[0], atol=3e-3, err_msg=item.name)
 
 
 def test_unknown_surrogates_and_neurons_are_named(registry):

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError
 from ..experiment import parse_setting
 from ..places import data_folder
+from .concluding import write_plots
 
 if TYPE_CHECKING:
-    from ..dynamics import Dynamics, Stimulus
+    from ..dynamics import Dynamics
     from ..registry import Registry
+
+_OF_INPUT = ("rate", "train", "seed", "steps", "weight", "dt_ms", "split", "recording", "channel")
 
 
 @click.command()
@@ -47,9 +49,11 @@ def neurons(obj: dict[str, Any], /, names: tuple[str, ...], as_json: bool, outpu
     settings = dict(parse_setting(text) for text in given["settings"])
     backends = [name.strip() for name in (given["backends"] or "").split(",") if name.strip()]
 
-    from ..dynamics import neuron_dynamics
+    from ..dynamics import neuron_dynamics, stimulus
 
-    dynamics = neuron_dynamics(registry, _stimulus(registry, given), names, settings, backends)
+    own = {name: given[name] for name in _OF_INPUT}
+    received = stimulus(registry, given["given"], **own, data=data_folder(given["data"]))
+    dynamics = neuron_dynamics(registry, received, names, settings, backends)
     if as_json:
         click.echo(json.dumps(_plain(dynamics), allow_nan=False))
         return
@@ -57,43 +61,7 @@ def neurons(obj: dict[str, Any], /, names: tuple[str, ...], as_json: bool, outpu
 
     from ..report.dynamics_plots import write_dynamics
 
-    try:
-        written = write_dynamics(dynamics, output)
-    except OSError as error:
-        raise UsageError(
-            f"{output}: cannot be written: {error.strerror or error}; name a folder with --output"
-        ) from None
-    click.echo(f"plots: {', '.join(str(item) for item in written if item.suffix == '.png')}")
-
-
-def _stimulus(registry: Registry, given: dict[str, Any]) -> Stimulus:
-    from math import isfinite
-
-    from ..dynamics import constant_current, random_train, recorded_channel
-
-    kind, weight, dt_ms = given["given"], given["weight"], given["dt_ms"]
-    if weight is not None and not isfinite(weight):
-        raise UsageError(f"--weight {weight}: not a finite number")
-    if dt_ms is not None and not (isfinite(dt_ms) and dt_ms > 0):
-        raise UsageError(f"--dt {dt_ms}: expected milliseconds above 0")
-    if kind == "constant":
-        return constant_current(given["steps"], 0.008 if weight is None else weight, dt_ms=dt_ms)
-    weight = 0.1 if weight is None else weight
-    if kind == "random":
-        return random_train(given["rate"], given["steps"], given["seed"], weight, row=given["train"], dt_ms=dt_ms)
-    if dt_ms is not None:
-        raise UsageError(f"--dt: the encoding of {kind} says how long a step is")
-    if given["split"] not in ("train", "test"):
-        raise UsageError(f"--split {given['split']!r}: expected train or test")
-    return recorded_channel(
-        registry,
-        kind,
-        data_folder(given["data"]),
-        split=given["split"],
-        recording=given["recording"],
-        channel=given["channel"],
-        weight=weight,
-    )
+    write_plots(output, lambda folder: write_dynamics(dynamics, folder))
 
 
 def _plain(dynamics: Dynamics) -> dict[str, Any]:
@@ -137,8 +105,5 @@ def _table(dynamics: Dynamics) -> None:
                 cells.append("" if trace is traces[0] else f"{count} steps, first {first}" if count else "nowhere")
             table.add_row(*(Text(cell) for cell in cells))
     Console().print(table)
-    if not any(trace.spikes.any() for trace in dynamics.traces):
-        click.echo("no neuron fired: try a larger --weight, or longer time constants such as -o neuron.tau_mem=20")
-    silent = dict.fromkeys(trace.backend for trace in dynamics.traces if not trace.states)
-    for backend in silent:
-        click.echo(f"{backend} records no states: its output alone is drawn")
+    for remark in dynamics.remarks():
+        click.echo(remark)

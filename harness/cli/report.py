@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ExitCode, UsageError
+from ..errors import ExitCode
 from ..places import results_folder
 from ..store import LATEST, Run, Store
-from .concluding import shown_path
+from .concluding import shown_path, write_file
 
 if TYPE_CHECKING:
     from ..report.page.gathering import Material
@@ -58,7 +58,7 @@ def report(names: tuple[str, ...], output: str | None, kind: str | None, results
     if path is None:
         click.echo(text, nl=False)
     else:
-        _write(path, text)
+        write_file(path, text.encode(), option="--output")
         click.echo(str(shown_path(path)))
     return ExitCode.OK
 
@@ -86,18 +86,3 @@ def _text(material: Material, kind: str, place: Path) -> str:
         return page(material, place)
     writers = {"md": tables.markdown, "csv": tables.csv_text, "tex": tables.latex}
     return writers[kind](material.summary)
-
-
-def _write(path: Path, text: str) -> None:
-    from ..store import write_atomically
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # a pipe or a device is written to, not replaced
-        else:
-            write_atomically(path.resolve(), text.encode())
-    except BrokenPipeError:
-        raise  # the reader left, which is no mistake
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}; name a file with --output") from None

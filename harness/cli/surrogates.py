@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError
+from .concluding import write_plots
+
+if TYPE_CHECKING:
+    from ..derivatives import Surrogate
 
 
 @click.command()
@@ -17,42 +22,45 @@ from ..errors import UsageError
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("surrogates"), metavar="DIR", help="(./surrogates)."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print figures, formulas and points as JSON; draw nothing.")
 @click.pass_obj
 def surrogates(
-    obj: dict[str, Any], names: tuple[str, ...], widths: str | None, neuron: str | None, output: Path
+    obj: dict[str, Any], names: tuple[str, ...], widths: str | None, neuron: str | None, output: Path, as_json: bool
 ) -> None:
     """Show step, smooth function and derivative of NAMES (default: every surrogate that a neuron offers)."""
     chosen = [_width(text) for text in (widths or "").split(",") if text.strip()]
-    if len(chosen) > 4:
-        raise UsageError(f"--width {widths}: at most 4 can be told apart in one figure")
 
-    from ..report.surrogate_plots import write_surrogates
-    from ..surrogates import surrogates as measure
+    from ..derivatives import surrogates as measure
 
     shown = measure(obj["registry"], names, chosen, neuron=neuron)
+    if as_json:
+        click.echo(json.dumps([_plain(item) for item in shown], allow_nan=False))
+        return
     _table(shown)
-    try:
-        written = write_surrogates(shown, output)
-    except OSError as error:
-        raise UsageError(
-            f"{output}: cannot be written: {error.strerror or error}; name a folder with --output"
-        ) from None
-    click.echo(f"plots: {', '.join(str(item) for item in written if item.suffix == '.png')}")
+
+    from ..report.surrogate_plots import write_surrogates
+
+    write_plots(output, lambda folder: write_surrogates(shown, folder))
 
 
 def _width(text: str) -> float:
-    from math import isfinite
-
     try:
-        width = float(text)
+        return float(text)
     except ValueError:
-        width = float("nan")
-    if not (isfinite(width) and width > 0):
-        raise UsageError(f"--width {text.strip()}: expected a number above 0")
-    return width
+        raise UsageError(f"--width {text.strip()}: expected a number above 0") from None
 
 
-def _table(shown: list[Any]) -> None:
+def _plain(item: Surrogate) -> dict[str, Any]:
+    return {
+        **item.figures(),
+        "v": item.v.tolist(),
+        "spikes": item.spikes.tolist(),
+        "smooth": item.smooth.tolist(),
+        "derivative": item.derivative.tolist(),
+    }
+
+
+def _table(shown: list[Surrogate]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -62,7 +70,17 @@ def _table(shown: list[Any]) -> None:
         table.add_column(heading, justify="left" if heading == "surrogate" else "right")
     for item in shown:
         numbers = (item.width, item.peak, item.half_width, item.area)
-        table.add_row(Text(item.name), *(f"{number:.3g}" for number in numbers))
+        table.add_row(Text(item.name), *("-" if number is None else f"{number:.3g}" for number in numbers))
     Console().print(table)
     reach = shown[0].v[-1] - shown[0].threshold
     click.echo(f"area: within {reach:g} of the threshold; a derivative of a step from 0 to 1 has area 1")
+    formulas = {item.name: item.formulas for item in shown if any(item.formulas.values())}
+    for name, formula in formulas.items():
+        click.echo(f"\n{name}")
+        for part, words in formula.items():
+            if words:
+                click.echo(f"  {part:<12}{words}")
+    if formulas:
+        click.echo(
+            "\nof membrane potential v, threshold th and width w; a neuron's surrogate_scale multiplies the derivative"
+        )

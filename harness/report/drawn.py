@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ..comparison.summary import Row, metric_rows
+from ..comparison.summary import Row
 from ..records import Record
+from . import drawings
+from .drawings import Collected, Drawing, numbers
 from .formats import shown_factor
 from .panels import ACROSS, axis_label, head, legend, name_axes, panels, row_name
 from .style import colour, line, marker
@@ -17,66 +18,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Drawing = Mapping[str, Any]
-"""One curve or histogram as a record holds it."""
-
-_CURVE_LABELS = ("x_title", "x_unit", "y_title", "y_unit")
-_HISTOGRAM_LABELS = ("title", "unit", "what")
 _DOTS = 12  # markers on a line, about
 _TICKS = 8  # edges written below a histogram, at most
 _UNEVEN = 4.0  # bins that differ more in width are drawn equally wide, with their edges written below
-
-
-@dataclass
-class _Drawn:
-    """What is drawn of one figure: a panel a name, and in it the drawings of every row, one a seed.
-
-    Drawings of one name that are labelled differently share no axes, and so no panel.
-    """
-
-    title: str
-    panels: dict[tuple[str, ...], dict[str, list[Drawing]]] = field(default_factory=dict)
-
-    def add(self, row: str, name: str, drawing: Drawing, labels: Sequence[str]) -> None:
-        key = (name, *(str(drawing[label]) for label in labels))
-        self.panels.setdefault(key, {}).setdefault(row, []).append(drawing)
 
 
 def curves(
     rows: Sequence[Row], done: Sequence[Record], timings: Mapping[str, Any] | None, title: str
 ) -> list[tuple[str, Figure]]:
     """A plot, by the figure's name, of every figure on the test split, or timed, that has curves: a panel a curve."""
-    found: dict[tuple[str, ...], _Drawn] = {}
-    for row, given in _given(rows, done, timings):
-        for name, curve in (given.get("curves") or {}).items():
-            if len(curve["x"]) == len(curve["y"]) > 0:
-                key = (given["phase"], given["metric"], given["name"])
-                found.setdefault(key, _Drawn(given["title"])).add(row, name, curve, _CURVE_LABELS)
-    return [(key[-1], _curves(drawn, rows, title)) for key, drawn in found.items()]
+    return [(found.name, _curves(found, rows, title)) for found in drawings.curves(rows, done, timings)]
 
 
 def histograms(rows: Sequence[Row], done: Sequence[Record], title: str) -> list[tuple[str, Figure]]:
     """A plot, by the figure's name, of every figure on the test split that has histograms: a panel a histogram."""
-    found: dict[tuple[str, ...], _Drawn] = {}
-    for row, given in _given(rows, done, None):
-        for name, histogram in (given.get("histograms") or {}).items():
-            if len(histogram["edges"]) == len(histogram["counts"]) + 1 and sum(histogram["counts"]) > 0:
-                key = (given["metric"], given["name"])
-                found.setdefault(key, _Drawn(given["title"])).add(row, name, histogram, _HISTOGRAM_LABELS)
-    return [(key[-1], _histograms(drawn, rows, title)) for key, drawn in found.items()]
+    return [(found.name, _histograms(found, rows, title)) for found in drawings.histograms(rows, done)]
 
 
-def _given(
-    rows: Sequence[Row], done: Sequence[Record], timings: Mapping[str, Any] | None
-) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    for record in done:
-        yield from ((record.row, row) for row in metric_rows(record) if row["split"] == "test")
-    for row in rows:
-        timed = (timings or {}).get("rows", {}).get(row.row, {})
-        yield from ((row.row, item) for item in timed.get("metrics", ()))
-
-
-def _label(drawn: _Drawn, row: Row) -> str:
+def _label(drawn: Collected, row: Row) -> str:
     """The row's name and how many of its seeds are drawn."""
     return f"{row_name(row)} (n={max(len(by_row.get(row.row, ())) for by_row in drawn.panels.values())})"
 
@@ -84,7 +43,7 @@ def _label(drawn: _Drawn, row: Row) -> str:
 # -- curves -----------------------------------------------------------------------------------------------------------
 
 
-def _curves(drawn: _Drawn, rows: Sequence[Row], title: str) -> Figure:
+def _curves(drawn: Collected, rows: Sequence[Row], title: str) -> Figure:
     figure, axes = panels(len(drawn.panels))
     labels = [
         (axis_label(x_title, x_unit), axis_label(y_title, y_unit))
@@ -94,7 +53,7 @@ def _curves(drawn: _Drawn, rows: Sequence[Row], title: str) -> Figure:
     for axis, (x, y), (key, by_row) in zip(axes, labels, drawn.panels.items(), strict=True):
         for index, row in enumerate(rows):
             if row.row in by_row:
-                said.add(_series(axis, by_row[row.row], index, _label(drawn, row)))
+                said.add(_series(axis, by_row[row.row], (key[2], key[4]), index, _label(drawn, row)))
         name_axes(axis, x=x, y=y)
         if len(set(labels)) < len(labels):  # nothing but their names tells the panels apart
             axis.set_title(key[0])
@@ -105,11 +64,11 @@ def _curves(drawn: _Drawn, rows: Sequence[Row], title: str) -> Figure:
     return figure
 
 
-def _series(axis: Axes, series: Sequence[Drawing], index: int, label: str) -> str:
-    """Draw the curves of a row's seeds; returns what must be said of how they are drawn."""
-    across, up = shown_factor(series[0]["x_unit"]), shown_factor(series[0]["y_unit"])
+def _series(axis: Axes, series: Sequence[Drawing], units: tuple[str, str], index: int, label: str) -> str:
+    """Draw the curves of a row's seeds, whose ``units`` are those of x and y; returns what must be said of how they are drawn."""
+    across, up = map(shown_factor, units)
     xs = [[value * across for value in curve["x"]] for curve in series]
-    ys = [[float("nan") if value is None else value * up for value in curve["y"]] for curve in series]
+    ys = [[float("nan") if value is None else value * up for value in numbers(curve["y"])] for curve in series]
     look: dict[str, Any] = {"color": colour(index), "linestyle": line(index), "marker": marker(index)}
     if any(x != xs[0] for x in xs):
         for number, (x, y) in enumerate(zip(xs, ys, strict=True)):
@@ -135,7 +94,7 @@ def _every(values: Sequence[float]) -> int:
 # -- histograms -------------------------------------------------------------------------------------------------------
 
 
-def _histograms(drawn: _Drawn, rows: Sequence[Row], title: str) -> Figure:
+def _histograms(drawn: Collected, rows: Sequence[Row], title: str) -> Figure:
     figure, axes = panels(len(drawn.panels), width=3.2 if len(drawn.panels) > 1 else 4.0, height=2.9)
     for position, (axis, (key, by_row)) in enumerate(zip(axes, drawn.panels.items(), strict=True)):
         name, shown, unit, what = key

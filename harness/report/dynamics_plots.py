@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ _NAMES = {"i_syn": "synaptic current", "v_mem": "membrane", "b": "adaptation b"}
 def plot_dynamics(dynamics: Dynamics) -> Figure:
     """A column a configuration; from above: output, membrane with its threshold, other states, current, input.
 
-    A second backend lies dashed over the first. A state that no backend records has no panel.
+    A second backend lies thin and dashed over the first, which is broad. A state that a neuron does not have, or no
+    backend records, is said to be so.
     """
     from matplotlib.figure import Figure
 
@@ -43,12 +45,10 @@ def plot_dynamics(dynamics: Dynamics) -> Figure:
         for axis, name in zip(grid[:, place], lines, strict=True):
             _panel(axis, name, traces, dynamics.stimulus)
             if name in states and not any(name in trace.states for trace in traces):
-                axis.set_axis_off()
+                _without(axis, "none" if any(trace.states for trace in traces) else "not recorded", first=place == 0)
         grid[-1][place].set_xlabel(_time(dynamics.stimulus))
     for name, line in zip(lines, grid, strict=True):
-        first = next((axis for axis in line if axis.axison), line[0])
-        first.set_ylabel(_NAMES.get(name, name))
-        first.tick_params(labelleft=True)
+        line[0].set_ylabel(_NAMES.get(name, name))
     figure.align_ylabels(grid[:, 0])
     head(figure, dynamics.stimulus.title)
     found = {}
@@ -82,12 +82,19 @@ def plot_raster(stimulus: Stimulus) -> Figure:
 
 
 def write_dynamics(dynamics: Dynamics, folder: Path) -> list[Path]:
-    """Write ``neurons`` and, where trains were drawn, ``raster`` as svg and png."""
+    """Write each figure as svg and png to ``folder``; returns the paths."""
+    written: list[Path] = []
     with styled():
-        written = save(plot_dynamics(dynamics), folder, "neurons")
-        if dynamics.stimulus.raster is not None:
-            written += save(plot_raster(dynamics.stimulus), folder, "raster")
+        for name, figure in dynamics_figures(dynamics):
+            written += save(figure, folder, name)
     return written
+
+
+def dynamics_figures(dynamics: Dynamics) -> Iterator[tuple[str, Figure]]:
+    """``neurons`` and, where trains were drawn, ``raster``, one by one; to be drawn inside ``styled()``."""
+    yield "neurons", plot_dynamics(dynamics)
+    if dynamics.stimulus.raster is not None:
+        yield "raster", plot_raster(dynamics.stimulus)
 
 
 def _panel(axis: Axes, name: str, traces: list[Trace], stimulus: Stimulus) -> None:
@@ -104,17 +111,32 @@ def _panel(axis: Axes, name: str, traces: list[Trace], stimulus: Stimulus) -> No
         for threshold in known[:1]:
             axis.plot(at, threshold, color=COLOURS[1], linewidth=1, linestyle=":", label="threshold")
     for index, trace in enumerate(traces):
-        colour, style = COLOURS[(0, 2, 3, 6)[index % 4]], "-" if not index else "--"
+        colour, style, width = COLOURS[0], "-", 1.2
+        if len(traces) > 1:
+            # What lies over each other must be seen to do so: broad and light below, thin and dark above.
+            colour, style, width = COLOURS[(4, 6, 3, 2)[index % 4]], "--" if index else "-", 1.0 if index else 3.0
         if name == "output":
             fired = np.flatnonzero(trace.spikes)
             # A backend without states has no line that could name it.
             label = None if trace.states else f"{trace.backend} (output alone)"
-            axis.scatter(fired * scale, np.full(len(fired), -index), s=60, marker="|", color=colour, label=label)
+            place = np.full(len(fired), -index)
+            axis.scatter(fired * scale, place, s=60, marker="|", linewidths=1.4, color=colour, label=label)
         elif name in trace.states:
-            axis.plot(at, trace.states[name], color=colour, linestyle=style, linewidth=1.2, label=trace.backend)
+            axis.plot(at, trace.states[name], color=colour, linestyle=style, linewidth=width, label=trace.backend)
     if name == "output":
         axis.set_yticks([])
         axis.set_ylim(-len(traces) + 0.3, 0.7)
+
+
+def _without(axis: Axes, why: str, *, first: bool) -> None:
+    """A panel of what the neuron does not have; the ``first`` of a line keeps the numbers that the others share."""
+    axis.grid(False)
+    axis.spines["bottom"].set_visible(False)
+    axis.tick_params(bottom=False)
+    if not first:
+        axis.spines["left"].set_visible(False)
+        axis.tick_params(left=False)
+    axis.text(0.5, 0.5, why, transform=axis.transAxes, ha="center", va="center", color="#777777")
 
 
 def _time(stimulus: Stimulus) -> str:

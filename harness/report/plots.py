@@ -27,15 +27,23 @@ def write_plots(
 ) -> list[Path]:
     """Write every figure that the records and timings give, each dataset apart, as SVG and PNG; returns the paths."""
     written: list[Path] = []
-    taken: set[str] = set()
     with styled():
-        for dataset in dict.fromkeys(row.dataset for row in summary.rows):
-            rows = [row for row in summary.rows if row.dataset == dataset]
-            mine = [item for item in records if item.specification["dataset"]["name"] == dataset]
-            done = [item for item in mine if item.status is Status.OK]
-            for name, figure in _drawn(rows, done, summary, timings, title_of(dataset, summary)):
-                written += save(figure, folder, _free(f"{slug(dataset)}-{name}", taken))
+        for name, figure in run_figures(records, summary, timings):
+            written += save(figure, folder, name)
     return written
+
+
+def run_figures(
+    records: Sequence[Record], summary: Summary, timings: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, Figure]]:
+    """Name and figure of all that there is to draw, one by one; to be drawn inside ``styled()``."""
+    taken: set[str] = set()
+    for dataset in dict.fromkeys(row.dataset for row in summary.rows):
+        rows = [row for row in summary.rows if row.dataset == dataset]
+        mine = [item for item in records if item.specification["dataset"]["name"] == dataset]
+        done = [item for item in mine if item.status is Status.OK]
+        for name, figure in _drawn(rows, done, summary, timings, title_of(dataset, summary)):
+            yield _free(f"{slug(dataset)}-{name}", taken), figure
 
 
 def _drawn(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .panels import head, legend, name_axes, panels
+from .panels import ACROSS, head, legend, name_axes, panels
 from .style import COLOURS, LINES, save, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..surrogates import Surrogate
+    from ..derivatives import Surrogate
 
 
 def plot_surrogates(shown: Sequence[Surrogate]) -> Figure:
-    """A panel a surrogate; widths differ by their lines."""
+    """A panel a surrogate; colours tell functions apart, lines widths."""
     names = list(dict.fromkeys(item.name for item in shown))
     figure, axes = panels(len(names), 3.4, 3.0)
     widths = list(dict.fromkeys(item.width for item in shown))
@@ -26,13 +26,14 @@ def plot_surrogates(shown: Sequence[Surrogate]) -> Figure:
         first = own[0]
         axis.plot(first.v - first.threshold, first.spikes, color="#777777", linewidth=1, label="step (forward)")
         for item in own:
-            index = widths.index(item.width)
-            width = f", width {item.width:g}" if item.width == item.width else ""
-            at, style = item.v - item.threshold, LINES[index % len(LINES)]
-            axis.plot(at, item.smooth, color=COLOURS[0], linestyle=style, label=f"smooth function{width}")
-            axis.plot(at, item.derivative, color=COLOURS[1], linestyle=style, label=f"derivative (backward){width}")
-        name_axes(axis, x="v - threshold", y="" if place % 4 else "spikes; their slope")
-    head(figure, "surrogates: the smooth function is the derivative's integral from the left edge")
+            at, style = item.v - item.threshold, LINES[widths.index(item.width) % len(LINES)]
+            axis.plot(at, item.smooth, color=COLOURS[0], linestyle=style, label="smooth function")
+            axis.plot(at, item.derivative, color=COLOURS[1], linestyle=style, label="derivative (backward)")
+        name_axes(axis, x="v - threshold", y="" if place % ACROSS else "spikes; their slope")
+    for index, width in enumerate(widths if len(widths) > 1 else ()):
+        axes[0].plot([], [], color="#000000", linestyle=LINES[index % len(LINES)], label=f"width {width:g}")
+    known = f" of width {widths[0]:g}" if len(widths) == 1 and widths[0] is not None else ""
+    head(figure, f"surrogates{known}: the smooth function is the derivative's integral from the left edge")
     legend(figure, axes)
     return figure
 
@@ -40,4 +41,9 @@ def plot_surrogates(shown: Sequence[Surrogate]) -> Figure:
 def write_surrogates(shown: Sequence[Surrogate], folder: Path) -> list[Path]:
     """Write ``surrogates`` as svg and png."""
     with styled():
-        return save(plot_surrogates(shown), folder, "surrogates")
+        return [path for name, figure in surrogate_figures(shown) for path in save(figure, folder, name)]
+
+
+def surrogate_figures(shown: Sequence[Surrogate]) -> Iterator[tuple[str, Figure]]:
+    """``surrogates`` alone; to be drawn inside ``styled()``."""
+    yield "surrogates", plot_surrogates(shown)

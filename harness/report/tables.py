@@ -69,6 +69,11 @@ def _ended(row: Row) -> str:
     return f"{row.trials} {marks}".strip()
 
 
+def texts(summary: Summary) -> tuple[list[str], list[list[str]]]:
+    """The headings, and the cells of every line, as they are shown."""
+    return _headings(summary), _body(summary)
+
+
 def _headings(summary: Summary) -> list[str]:
     figures = [heading(column.title, column.direction, unit_of(column)) for column in summary.columns]
     return [*summary.name_columns, *figures, "trials"]

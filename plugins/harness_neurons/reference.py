@@ -15,6 +15,7 @@ The derivative of 4 is the surrogate at v and the threshold; none flows to the t
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from torch import nn
 
 from harness import Choice
 
-from .surrogates import find
+from .surrogates import find, formula
 
 
 class _Spike(torch.autograd.Function):
@@ -74,6 +75,10 @@ class Reference(nn.Module):
         names = ("i_syn", "v_mem") if self.tau_adapt is None else ("i_syn", "v_mem", "b")
         spikes, _, seen = self._scan(x, state or {}, names)
         return spikes, seen
+
+    def formulas(self) -> dict[str, str]:
+        """The surrogate's ``derivative`` and ``smooth`` function in words of Python, and their ``source``; its scale left out."""
+        return asdict(formula(self.neuron["surrogate"]))
 
     def margins(self, x: torch.Tensor) -> State:
         """Where rounding may decide: distances to the nearest jump, each (batch, time, *shape).

@@ -86,13 +86,46 @@ class SinabsLayer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if 0 in x.shape:
             return torch.zeros_like(x)  # sinabs stacks the steps of an empty loop
+        out = self._called(x)
+        self._forget()
+        return out
+
+    def trace(self, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Spikes, and ``i_syn``, ``v_mem`` and alif's ``b`` after every step, each (batch, time, *shape)."""
+        names = ("i_syn", "v_mem", "b") if self.neuron.name == "alif" else ("i_syn", "v_mem")
+        if 0 in x.shape:
+            return torch.zeros_like(x), {name: torch.zeros_like(x) for name in names}
+        # The library's own recordings keep no current without tau_syn and, of ALIF and of recurrent layers, the states
+        # that the next step has overwritten (sinabs 3.1.3); every step calls the reset, which sees them all.
+        reset, seen = self.layer.reset_fn, list[dict[str, torch.Tensor]]()
+
+        def listening(spikes: torch.Tensor, state: dict[str, torch.Tensor], threshold: torch.Tensor) -> Any:
+            after = reset(spikes, state, threshold)
+            seen.append(dict(after))
+            return after
+
+        self.layer.reset_fn = listening
+        try:
+            spikes = self._called(x)
+        finally:
+            self.layer.reset_fn = reset
+        states = {name: [step[name] for step in seen] for name in names}
+        if self.layer.min_v_mem is not None:
+            floor = self.layer.min_v_mem
+            states["v_mem"] = [torch.relu(v - floor) + floor for v in states["v_mem"]]
+        if "b" in states:
+            states["b"] = [*states["b"][1:], self.layer.b]  # it moves after the reset
+        self._forget()
+        return spikes, {name: torch.stack(values, 1) for name, values in states.items()}
+
+    def _called(self, x: torch.Tensor) -> torch.Tensor:
+        """The spikes of a call from zero state, which leaves the library's state behind."""
         self.layer.init_state_with_shape((x.shape[0], *x.shape[2:]))
         if self.layout == "flattened":
             self.layer.num_timesteps = x.shape[1]
-            out: torch.Tensor = self.layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        else:
-            out = self.layer(x)
-        self._forget()
+            flat: torch.Tensor = self.layer(x.flatten(0, 1))
+            return flat.unflatten(0, x.shape[:2])
+        out: torch.Tensor = self.layer(x)
         return out
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SinabsLayer:

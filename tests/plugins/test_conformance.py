@@ -30,6 +30,10 @@ class TestSinabs(BackendSuite):
     def test_what_is_not_a_number_passes_as_in_the_definition(self):
         super().test_what_is_not_a_number_passes_as_in_the_definition()
 
+    @pytest.mark.xfail(strict=True, reason="in double precision recurrent layers raise: spikes are single precision")
+    def test_states_are_the_definitions(self):
+        super().test_states_are_the_definitions()
+
     @pytest.mark.xfail(strict=True, reason="its spike functions save a copy of the potential that has no history")
     def test_a_second_derivative_is_right_or_an_error(self):
         super().test_a_second_derivative_is_right_or_an_error()

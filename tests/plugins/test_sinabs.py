@@ -62,6 +62,34 @@ def test_spikes_and_gradients_are_the_definitions(neuron, seed, drive, recurrent
         torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-6)
 
 
+@given(
+    neuron=choices(),
+    seed=st.integers(0, 2**31),
+    drive=st.sampled_from([0.1, 1.0, 4.0]),
+    form=st.sampled_from(["plain", "flattened", "recurrent"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_states_are_the_definitions(neuron, seed, drive, form):
+    x = torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(seed)) * drive
+    weights = [feedback(5) if form == "recurrent" else None for _ in range(2)]
+    mine = layer(neuron, (5,), weights[0], layout="flattened" if form == "flattened" else "plain")
+    with torch.no_grad():
+        spikes, states = mine.trace(x)
+        expected_spikes, expected = reference(neuron, (5,), weights[1]).trace(x)
+        assert torch.equal(spikes, expected_spikes)
+        assert set(states) == set(expected)
+        for name, value in expected.items():
+            torch.testing.assert_close(states[name], value, rtol=1e-5, atol=1e-6)
+        assert torch.equal(mine(x), spikes)
+    assert not set(mine.state_dict()) & {"layer.v_mem", "layer.i_syn", "layer.b"}
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 4), (3, 0, 4), (1, 1, 4)])
+def test_states_of_empty_and_single_sizes(shape):
+    spikes, states = layer(Registry.discover().find("alif").component.choose(), (4,)).trace(torch.ones(shape))
+    assert {spikes.shape, *(value.shape for value in states.values())} == {shape}
+
+
 @given(neuron=choices(), seed=st.integers(0, 2**31))
 @settings(max_examples=20, deadline=None)
 def test_the_flattened_layout_computes_the_same(neuron, seed):

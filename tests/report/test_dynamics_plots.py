@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+from harness.derivatives import surrogates
 from harness.dynamics import Dynamics, neuron_dynamics, random_train
 from harness.registry import Registry
 from harness.report.dynamics_plots import write_dynamics
 from harness.report.surrogate_plots import write_surrogates
-from harness.surrogates import surrogates
 
 
 def test_the_same_neurons_give_the_same_files(tmp_path):
@@ -32,4 +32,4 @@ def test_a_backend_without_states_is_named_by_its_output(tmp_path):
 def test_surrogates_are_drawn_with_their_widths(tmp_path):
     shown = surrogates(Registry.discover(), ["tanh", "boxcar"], [0.25, 0.5])
     text = write_surrogates(shown, tmp_path)[0].read_text()
-    assert all(word in text for word in ("tanh", "boxcar", "smooth function, width 0.25", "width 0.5"))
+    assert all(word in text for word in ("tanh", "boxcar", "smooth function", "width 0.25", "width 0.5"))

@@ -450,7 +450,7 @@ SETTINGS = st.dictionaries(
     max_size=4,
 )
 SEEDS = st.one_of(
-    st.integers(1, 9).map(lambda n: list(range(n))), st.lists(st.integers(0, 9), min_size=2, max_size=4, unique=True)
+    st.integers(1, 9).map(lambda n: list(range(n))), st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True)
 )
 
 

@@ -272,3 +272,18 @@ def test_drawings_are_the_same_bytes_again_and_hostile_text_is_text(tmp_path):
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
         assert path.suffix == ".png" or "<script>" not in path.read_text()
+
+
+def test_drawings_that_are_none_are_left_out(tmp_path):
+    one = record()
+    curves = {
+        "bare": {"x": [0, 1], "y": [1, "two"]},
+        "odd": "text",
+        "short": {"x": [0], "y": []},
+        "huge": {"x": [1e300], "y": [1]},
+    }
+    bins = {"none": {"edges": [0, 1], "counts": [None]}, "words": {"edges": "ab", "counts": [1]}}
+    one.outcome["metrics"] += [figure("drawn", 1.0, curves=curves), figure("counted", 1.0, histograms=bins)]
+    written = names(write_plots([one], summarise([one]), tmp_path))
+    assert "toy-drawn.svg" in written
+    assert not any("counted-histogram" in name or name == "toy-counted.svg" for name in written)

@@ -10,7 +10,7 @@ def test_neurons_shows_a_recorded_channel_and_says_what_is_wrong(cli):
     assert (cli.folder / "n" / "neurons.png").is_file()
     wrong = cli("neurons", "lif", "--input", "shd-synthetic", "--channel", "9999")
     assert wrong.returncode == 4
-    assert wrong.stderr == "error: --channel 9999: shd-synthetic has 0 to 139\n"
+    assert wrong.stderr == "error: channel 9999: shd-synthetic has 0 to 139\n"
 
 
 def test_neurons_prints_json(cli):
@@ -26,6 +26,10 @@ def test_surrogates_draws_and_lists_them(cli):
     assert "sigmoid" in shown.stdout
     assert "tanh" in shown.stdout
     assert (cli.folder / "s" / "surrogates.png").is_file()
+    assert "(1 + tanh((v - th) / w)) / 2" in shown.stdout
+    (found,) = json.loads(cli("surrogates", "tanh", "--width", "0.25", "--json").stdout)
+    assert (found["surrogate"], found["width"], found["peak"]) == ("tanh", 0.25, 2.0)
+    assert len(found["v"]) == len(found["derivative"]) == len(found["smooth"])
     wrong = cli("surrogates", "--width", "0")
     assert wrong.returncode == 4
-    assert wrong.stderr.startswith("error: --width 0:")
+    assert wrong.stderr.startswith("error: width 0:")

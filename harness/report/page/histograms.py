@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from ..drawings import HISTOGRAM, Collected, Drawing, Panel, numbers
 from ..formats import shown_factor, shown_unit
 from .chart import BOTTOM, LEFT, RIGHT, TOP, Table, chart, path
-from .drawings import HISTOGRAM, Collected, Drawing, Panel
 from .elements import Markup, tag
-from .scales import Axis, axis, numbers
+from .scales import Axis, axis
 from .series import Series, group
 
 _UNEVEN = 4.0  # bins that differ more in width are drawn equally wide

@@ -7,12 +7,12 @@ from typing import Any
 
 from ...components import SPLITS
 from ...records import Record
+from ..drawings import CURVE, Collected, Drawing, number, numbers
 from ..formats import shown_factor, shown_unit
 from .chart import BOTTOM, LEFT, RIGHT, TOP, Table, band, chart, path
-from .drawings import CURVE, Collected, Drawing
 from .elements import Markup, tag
 from .looks import mark
-from .scales import Axis, axis, number, numbers
+from .scales import Axis, axis
 from .series import Series, group
 
 _POINTS = 240  # of a line, at most: more are not seen at this size

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from ...comparison.figures import Line
 from ...comparison.statistics import Interval
 from ...comparison.summary import Cell, Column
+from ..drawings import number
 from ..formats import heading, interval_text, shown_unit
 from .chart import BOTTOM, LEFT, RIGHT, TOP, Table, chart, path
 from .elements import Markup, tag
 from .looks import mark, series_class
-from .scales import Axis, axis, number
+from .scales import Axis, axis
 from .series import Series
 
 _NAMED = 8  # more points than these are named by the legend alone

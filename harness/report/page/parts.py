@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..formats import shown_factor, shown_unit
+from .arrays import ByPart
 from .chart import Table, figure, label
-from .drawings import ByPart
 from .elements import Markup, tag
 from .looks import mark
 from .scales import axis

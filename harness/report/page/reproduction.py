@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...experiment import write_seeds
 from ...records import Record
 
 _OPTIONS = {
@@ -79,11 +80,7 @@ def _written(value: object) -> str:
 
 def _seeds(given: object) -> list[str]:
     seeds = [seed for seed in given if isinstance(seed, int)] if isinstance(given, list) else []
-    if not seeds:
-        return []
-    if seeds == list(range(len(seeds))):
-        return ["--seeds", str(len(seeds))]
-    return ["--seeds", ",".join(map(str, seeds))]
+    return ["--seeds", write_seeds(seeds)] if seeds else []
 
 
 def _common(records: Sequence[Record], name: str) -> str | int | None:

@@ -12,26 +12,7 @@ _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 # Of its largest number, how far an axis reaches at least: what differs by less should not look far apart.
 _LEAST = 0.02
-_MOST = 1e100  # of a number: what is larger no axis holds
 _EDGES = 8  # written along an axis, at most
-
-
-def number(value: object) -> float | None:
-    """``value`` where it is a number that can be drawn, else None."""
-    if type(value) is float:  # nearly all are
-        return value if -_MOST <= value <= _MOST else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        converted = float(value)
-    except OverflowError:
-        return None
-    return converted if abs(converted) <= _MOST else None
-
-
-def numbers(values: object) -> list[float | None]:
-    """Each of ``values`` as :func:`number` sees it; nothing where they are no list."""
-    return [number(value) for value in values] if isinstance(values, (list, tuple)) else []
 
 
 @dataclass(frozen=True)

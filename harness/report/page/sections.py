@@ -8,8 +8,9 @@ from typing import Any
 from ...comparison.figures import Line
 from ...comparison.summary import Summary
 from ...records import Record
+from ..drawings import curves, histograms
+from .arrays import by_class, by_layer, class_names, confusions
 from .confusion import confusion_matrices
-from .drawings import by_class, by_layer, class_names, confusions, curves, histograms
 from .elements import Child, Markup, tag
 from .histograms import histogram_charts
 from .lines import learning_curves, metric_curves

@@ -1,4 +1,4 @@
-"""``harness.run`` and ``harness.load``: the command line's job from Python, with a DataFrame in return."""
+"""``harness.run`` and ``harness.load``: an experiment from Python, with a DataFrame in return."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cli.progress import make_listener
-from .experiment import Experiment, parse_seeds, read_toml
-from .places import results_folder
-from .plan import make_plan
-from .registry import Registry
-from .running.options import Options
-from .running.orchestrate import execute
-from .store import Store
+from ..cli.progress import make_listener
+from ..experiment import Experiment, parse_seeds, read_toml
+from ..places import results_folder
+from ..plan import make_plan
+from ..registry import Registry
+from ..running.options import Options
+from ..running.orchestrate import execute
+from ..store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def run(
     plan = make_plan(experiment, registry, wanted.device)
     with make_listener(quiet=quiet) as listener:
         finished = execute(plan, registry, config, wanted, listener)
-    from .report.dataframe import to_dataframe
+    from ..report.dataframe import to_dataframe
 
     frame = to_dataframe(finished.records)
     frame.attrs.update(run=str(finished.run.path), exit_code=int(finished.exit_code))
@@ -74,7 +74,7 @@ def run(
 
 def load(run: str | Path = "latest", *, results: str | Path | None = None) -> pd.DataFrame:
     """The records of a finished run, a row a trial: an id, the beginning of one, ``latest``, or a path."""
-    from .report.dataframe import to_dataframe
+    from ..report.dataframe import to_dataframe
 
     opened = Store(results_folder(results)).open(str(run))
     frame = to_dataframe(opened.records())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, cast
 
 import numpy as np
@@ -15,18 +16,37 @@ from .errors import UsageError, nearest
 from .registry import Registered, Registry
 
 Floats = npt.NDArray[np.float64]
+MOST = 4  # widths of one surrogate; more lines cannot be told apart
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surrogate:
-    """One surrogate at one width: ``spikes`` and ``derivative`` (points,) at membrane potentials ``v``, threshold in between."""
+    """One surrogate at one width: ``spikes`` and ``derivative`` (points,) at membrane potentials ``v``, threshold in between.
+
+    ``formulas`` is what the definition says of it: ``derivative`` and ``smooth`` of v, th and w, and their ``source``.
+    """
 
     name: str
-    width: float
+    width: float | None
     threshold: float
     v: Floats
     spikes: Floats
     derivative: Floats
+    formulas: Mapping[str, str] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, float | str | None]:
+        """Name, width (None where the neuron declares none), peak, width at half of it, area, and the formulas (empty where unsaid)."""
+        words = {name: self.formulas.get(name, "") for name in ("derivative", "smooth", "source")}
+        return {
+            "surrogate": self.name,
+            "width": self.width,
+            "peak": self.peak,
+            "half_width": self.half_width,
+            "area": self.area,
+            "derivative_formula": words["derivative"],
+            "smooth_formula": words["smooth"],
+            "source": words["source"],
+        }
 
     @property
     def smooth(self) -> Floats:
@@ -65,6 +85,11 @@ def surrogates(
     state without synaptic filter, so that the input is the membrane potential, ``reach`` around the threshold; autograd
     gives the derivative, in float64. Raises :class:`UsageError` for unknown names and widths that are refused.
     """
+    for width in widths:
+        if not (isfinite(width) and width > 0):
+            raise UsageError(f"width {width:g}: expected a number above 0")
+    if len(set(widths)) > MOST:
+        raise UsageError(f"{len(set(widths))} widths: {MOST} can be told apart in one figure")
     entry = _neuron(registry, neuron)
     choices = _choices(entry)
     for name in names:
@@ -93,9 +118,9 @@ def _neuron(registry: Registry, name: str | None) -> Registered:
         return offering[0]
     entry = registry.find(name)
     if not isinstance(entry.component, Neuron):
-        raise UsageError(f"--neuron {name}: a {entry.component.kind}, not a neuron")
+        raise UsageError(f"{name} is a {entry.component.kind}, not a neuron")
     if not _choices(entry):
-        raise UsageError(f"--neuron {name}: it declares no choice of surrogates, or has no definition")
+        raise UsageError(f"{name} declares no choice of surrogates, or has no definition")
     return entry
 
 
@@ -112,13 +137,16 @@ def _measured(entry: Registered, name: str, width: float | None, reach: float, p
     v = torch.linspace(threshold - reach, threshold + reach, points, dtype=torch.float64)
     x = v.reshape(-1, 1, 1).clone().requires_grad_()
     # One step each: every point is a sample of its own.
-    spikes = load_reference(component.reference)(choice, (1,), None)(x)
+    layer = load_reference(component.reference)(choice, (1,), None)
+    spikes = layer(x)
+    used = choice.values.get("surrogate_width")
     (slope,) = torch.autograd.grad(spikes.sum(), x)
     return Surrogate(
         name=name,
-        width=float(choice.values.get("surrogate_width", float("nan"))),  # type: ignore[arg-type]
+        width=float(used) if isinstance(used, (int, float)) else None,
         threshold=threshold,
         v=v.numpy(),
         spikes=spikes.detach().reshape(-1).numpy(),
         derivative=slope.reshape(-1).numpy(),
+        formulas=layer.formulas() if hasattr(layer, "formulas") else {},
     )
