@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from .observation import View
-
-if TYPE_CHECKING:
-    from .tally import Sums
+from .tally import Grouped
 
 # A layer of which this share of neurons never spikes, or spikes at every step, is worth a warning.
 _SILENT, _SATURATED = 0.9, 0.5
@@ -17,7 +15,7 @@ class Activity:
     """At how many of the real steps that passed every neuron of every spiking layer spiked."""
 
     def __init__(self) -> None:
-        self._active: dict[str, Sums] = {}
+        self._spikes: dict[str, Grouped] = {}
         self._steps = 0
 
     def batch(self, view: View) -> None:
@@ -26,13 +24,14 @@ class Activity:
         self._steps += batch * time if view.mask is None else int(view.mask.sum())
         for name, layer in view.layers.items():
             if layer.spiking:
-                active = view.tally(layer.sent).active.sum(0)
-                self._active[name] = self._active[name] + active if name in self._active else active
+                together = np.zeros(batch, dtype=np.int64)
+                self._spikes.setdefault(name, Grouped(1)).add(view.tally(layer.sent), together)
 
     def warnings(self, split: str) -> list[str]:
         """A sentence for each layer that is mostly silent or mostly saturated on the recordings of ``split``."""
         sentences = []
-        for name, active in self._active.items():
+        for name, spikes in self._spikes.items():
+            active = spikes.active
             silent = float((active == 0).mean())
             saturated = float((active == self._steps).mean())
             if self._steps and silent >= _SILENT:

@@ -24,6 +24,7 @@ _DECIDING = (
     "seen.py",
     "specification.py",
     "tally.py",
+    "tally_kernels.py",
     "training.py",
     "trial.py",
     "events",

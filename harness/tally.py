@@ -7,109 +7,22 @@ events: it counts as one, and as real. Every sum is a whole number and exact, so
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit, types
 
-# Whole numbers below this are exact in single precision, and so is every sum that stays below.
-_EXACT = 2**24
-_F = np.float32
+from . import tally_kernels as kernels
+from .team import run
+
 Sums = npt.NDArray[np.float64]
-# Sums of whole numbers below 2**24 are the same in any order; without leave to reorder, nothing is vectorised.
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc"}}
-
-
-@njit(
-    "boolean(float32[:,:,::1], boolean[:,::1], float32[:,::1], float32[:,::1], uint8[:,:,::1])",
-    **_OPTIONS,
-)
-def _ones(x, real_steps, events, events_at, narrow):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Sums of (B, T, N) by element (B, N) and by step (B, T), and the values in a byte each.
-
-    False where a value is neither 0 nor 1.
-    """
-    batch, time, size = x.shape
-    zero, one = _F(0.0), _F(1.0)
-    for b in range(batch):
-        of_element = events[b]
-        broken = zero
-        for t in range(time):
-            row, of_row = x[b, t], narrow[b, t]
-            total = zero
-            counts = one if real_steps[b, t] else zero
-            for n in range(size):
-                value = row[n]
-                broken += zero if value * value == value else one
-                of_row[n] = np.uint8(np.int32(value))
-                of_element[n] += value * counts
-                total += value
-            events_at[b, t] = total * counts
-        if broken > zero:
-            return False
-    return True
-
-
-@njit(
-    "boolean(float32[:,:,::1], boolean[:,::1], float32[:,::1], float32[:,::1], float32[:,::1], float32[:,::1], uint8[:,:,::1])",
-    **_OPTIONS,
-)
-def _wholes(x, real_steps, events, active, events_at, active_at, narrow):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The same of whole values from 0 to 255; False where there are others."""
-    batch, time, size = x.shape
-    zero, one, most = _F(0.0), _F(1.0), _F(255.0)
-    for b in range(batch):
-        of_element, of_active = events[b], active[b]
-        broken = zero
-        for t in range(time):
-            row, of_row = x[b, t], narrow[b, t]
-            total, present = zero, zero
-            counts = one if real_steps[b, t] else zero
-            for n in range(size):
-                value = row[n]
-                whole = np.int32(min(max(value, zero), most))
-                broken += zero if _F(whole) == value else one
-                of_row[n] = np.uint8(whole)
-                there = one if value > zero else zero
-                of_element[n] += value * counts
-                of_active[n] += there * counts
-                total += value
-                present += there
-            events_at[b, t] = total * counts
-            active_at[b, t] = present * counts
-        if broken > zero:
-            return False
-    return True
-
-
-@njit(
-    types.void(
-        types.Array(types.uint8, 3, "C", readonly=True),  # frames are mapped from disk
-        types.boolean[:, ::1],
-        types.float32[:, ::1],
-        types.float32[:, ::1],
-    ),
-    **_OPTIONS,
-)
-def _counts(counts, real_steps, events_at, active_at):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Sums of unsigned counts (B, T, N) by step (B, T)."""
-    batch, time, size = counts.shape
-    zero, one = _F(0.0), _F(1.0)
-    for b in range(batch):
-        for t in range(time):
-            if real_steps[b, t]:
-                row = counts[b, t]
-                # Single precision: numba makes every sum of integers one of 64 bit, four a vector.
-                total, present = zero, zero
-                for n in range(size):
-                    value = _F(row[n])
-                    total += value
-                    present += min(value, one)
-                events_at[b, t] = total
-                active_at[b, t] = present
+Ints = npt.NDArray[np.int64]
+_F = np.float32
+# Fewer elements than this take less than half a millisecond; on a busy machine another thread comes later than that.
+_WORTH_A_THREAD = 1 << 20
 
 
 class Tally:
@@ -118,59 +31,74 @@ class Tally:
     ``events``, ``active`` and ``real`` (B, N) are sums over time, ``events_at``, ``active_at`` and ``real_at`` (B, T) sums over
     elements; all are numpy arrays of float64. ``real`` and ``real_at`` are None where every value is whole. Raises ``ValueError``
     for a value that is not finite.
+
+    A tensor is counted as it lies in memory, channels last too: what is small is put in order, and nothing large is copied.
     """
 
     def __init__(self, values: torch.Tensor, mask: torch.Tensor | None = None) -> None:
         self._tensor: torch.Tensor | None = values.detach()
+        self._dimensions = tuple(values.shape)
         self._shape = (*values.shape[:2], math.prod(values.shape[2:]))
+        self._order = _order(values)
         self._mask = mask
-        self._narrow: torch.Tensor | None = None
+        self._counts: npt.NDArray[np.uint8] | None = None
+        self._kept: Callable[[], torch.Tensor] | None = None
 
     @classmethod
     def of_counts(cls, counts: npt.NDArray[Any], mask: torch.Tensor | None = None) -> Tally | None:
-        """The tally of frames (B, T, ...) as they are stored, by step counted now; None where they are not stored in bytes."""
-        if counts.dtype != np.uint8 or 255 * math.prod(counts.shape[2:]) >= _EXACT:
+        """The tally of frames (B, T, ...) as they are stored; None where they are not stored in bytes."""
+        if counts.dtype != np.uint8:
             return None
         made = cls(torch.empty(counts.shape, device="meta"), mask)
-        sums = [np.zeros(counts.shape[:2], dtype=_F) for _ in range(2)]
-        _counts(np.ascontiguousarray(counts).reshape(made._shape), made._steps, *sums)
-        made._at = sums[0].astype(np.float64), sums[1].astype(np.float64), None
+        made._counts = np.ascontiguousarray(counts).reshape(made._shape)
         return made
 
     def holding(self, values: torch.Tensor) -> Tally:
         """The same, with the tensor that was made from the counts."""
-        self._tensor = values.detach()
+        self._tensor, self._order = values.detach(), _order(values)
         return self
 
     def settle(self) -> bool:
-        """Count now, and keep a byte an element in the place of the tensor where that holds every value; False where not.
+        """Count now, and keep a bit or a byte an element in the place of the tensor where those hold every value; False where not.
 
         Whole values from 0 to 255 in single precision on the CPU can be kept so.
         """
         found = self._in_one_pass()
         if found is None:
             return False
-        self._sums, self._narrow = found
+        self._sums, self._kept = found
         self._tensor = None
         return True
 
-    def _in_one_pass(self) -> tuple[dict[str, Sums | None], torch.Tensor] | None:
-        """The sums and a byte an element by a compiled pass; None where that does not hold every value."""
-        tensor = self.values
-        if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or 255 * max(self._shape[1:]) >= _EXACT:
+    def _quick(self) -> bool:
+        """Whether the compiled passes take this tensor."""
+        tensor = self._tensor
+        return tensor is not None and tensor.device.type == "cpu" and tensor.dtype == torch.float32
+
+    def _in_one_pass(self) -> tuple[dict[str, Sums | None], Callable[[], torch.Tensor]] | None:
+        """The sums, and what gives the values again, by a compiled pass; None where they are not whole from 0 to 255."""
+        batch, time, size = self._shape
+        if not self._quick() or time >= 2**16:
             return None
-        x = tensor.reshape(self._shape).contiguous().numpy()
+        x = self._laid(self.values).numpy()
+        events, events_at = np.empty((batch, size), dtype=np.uint16), np.zeros((batch, time))
+        bits = np.empty((batch, -(-time // kernels.STEPS), size), dtype=np.uint8)
+        if self._over_recordings(kernels.ones, x, events, events_at, bits):
+            sums: dict[str, Any] = {"events": events, "active": events, "events_at": events_at, "active_at": events_at}
+            return {**sums, "real": None, "real_at": None}, lambda: self._in_order(_unpacked(bits, time))
+        events, active = (np.empty((batch, size), dtype=_F) for _ in range(2))
         narrow = np.empty(self._shape, dtype=np.uint8)
-        events, events_at = np.zeros((self._shape[0], self._shape[2]), dtype=_F), np.zeros(self._shape[:2], dtype=_F)
-        sums = [events, events, events_at, events_at]
-        if not _ones(x, self._steps, events, events_at, narrow):
-            sums = [np.zeros_like(part) for part in sums]
-            arguments = (x, self._steps, *sums, narrow)
-            if not _wholes(*arguments):
-                return None
-        names = ("events", "active", "events_at", "active_at")
-        named: dict[str, Sums | None] = dict(zip(names, sums, strict=True))
-        return {**named, "real": None, "real_at": None}, torch.from_numpy(narrow).reshape(tensor.shape)
+        events_at, active_at = (np.zeros((batch, time)) for _ in range(2))
+        if not self._over_recordings(kernels.wholes, x, events, active, events_at, active_at, narrow):
+            return None
+        sums = {"events": events, "active": active, "events_at": events_at, "active_at": active_at}
+        return {**sums, "real": None, "real_at": None}, lambda: self._in_order(torch.from_numpy(narrow).float())
+
+    def _over_recordings(self, kernel: Callable[..., bool], x: npt.NDArray[Any], *arrays: npt.NDArray[Any]) -> bool:
+        """Whether ``kernel`` could count all of ``x``, with as many threads as torch is pinned to."""
+        done: list[bool] = []
+        _parallel(lambda first, last: done.append(kernel(x, self._steps, first, last, *arrays)), len(x), x.size)
+        return all(done)
 
     @cached_property
     def _steps(self) -> npt.NDArray[np.bool_]:
@@ -178,17 +106,34 @@ class Tally:
             return np.ones(self._shape[:2], dtype=np.bool_)
         return np.ascontiguousarray(self._mask.cpu().numpy())
 
+    def _laid(self, values: torch.Tensor) -> torch.Tensor:
+        """The tensor as it lies in memory, (B, T, N) and contiguous."""
+        values = values if self._order is None else values.permute(0, 1, *self._order)
+        return values.reshape(self._shape).contiguous()
+
+    def _in_order(self, laid: torch.Tensor) -> torch.Tensor:
+        """The tensor in its own shape, of one that was laid out so."""
+        if self._order is None:
+            return laid.reshape(self._dimensions)
+        lying = [self._dimensions[dimension] for dimension in self._order]
+        back = [2 + self._order.index(dimension) for dimension in range(2, len(self._dimensions))]
+        return laid.reshape(*self._shape[:2], *lying).permute(0, 1, *back)
+
+    def _elements_in_order(self, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A table (K, N) of elements as they lie in memory, as they come in the tensor."""
+        return _in_order(table, self._dimensions[2:], self._order)
+
     @property
     def values(self) -> torch.Tensor:
         """The tensor that was counted."""
         if self._tensor is None:
-            assert self._narrow is not None
-            self._tensor = self._narrow.float()
+            assert self._kept is not None
+            self._tensor = self._kept()
         return self._tensor
 
     @cached_property
     def _sums(self) -> dict[str, Sums | None]:
-        """By name."""
+        """By name; those by element as they lie in memory."""
         found_at_once = self._in_one_pass()
         if found_at_once is not None:
             return found_at_once[0]
@@ -201,8 +146,8 @@ class Tally:
         return sums
 
     def _split(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Events, active and real elements (B, T, N) in double precision."""
-        values = self.values.reshape(self._shape)
+        """Events, active and real elements (B, T, N), as they lie in memory, in double precision."""
+        values = self._laid(self.values)
         if self._mask is not None:
             values = torch.where(self._mask[:, :, None], values, torch.zeros_like(values))
         if not torch.isfinite(values).all():
@@ -210,31 +155,37 @@ class Tally:
         whole, active = values == values.round(), (values != 0).double()
         return torch.where(whole, values.abs().double(), active), active, (~whole).double()
 
-    def _sum(self, name: str) -> Sums:
+    def _by_element(self, name: str) -> Sums:
         found = self._sums[name]
         assert found is not None
-        return found.astype(np.float64)
+        return self._elements_in_order(found).astype(np.float64)
 
     @cached_property
     def events(self) -> Sums:
         """Events by element."""
-        return self._sum("events")
+        return self._by_element("events")
 
     @cached_property
     def active(self) -> Sums:
         """At how many steps each element is not 0."""
-        return self.events if self._sums["active"] is self._sums["events"] else self._sum("active")
+        return self.events if self._sums["active"] is self._sums["events"] else self._by_element("active")
 
-    @property
+    @cached_property
     def real(self) -> Sums | None:
         """At how many steps each element is not whole, or None where none ever is."""
-        return self._sums["real"]
+        return None if self._sums["real"] is None else self._by_element("real")
 
     @cached_property
     def _at(self) -> tuple[Sums, Sums, Sums | None]:
-        events_at = self._sum("events_at")
-        same = self._sums["active_at"] is self._sums["events_at"]
-        return events_at, events_at if same else self._sum("active_at"), self._sums["real_at"]
+        if "_sums" not in self.__dict__:
+            found = self._by_step(np.ones(self._shape[2]))
+            if found is not None:
+                return *found, None
+        sums = self._sums
+        events_at, active_at = sums["events_at"], sums["active_at"]
+        assert events_at is not None
+        assert active_at is not None
+        return events_at, active_at, sums["real_at"]
 
     @property
     def events_at(self) -> Sums:
@@ -256,25 +207,133 @@ class Tally:
 
         Weights are whole and >= 0, one an element (N,), or a single one for all. The last is None where every value is whole.
         """
-        events_at, active_at, real_at = self._at
         if len(weights) == 1:
+            events_at, active_at, real_at = self._at
             weighted = events_at * weights
             active = weighted if active_at is events_at else active_at * weights
             return weighted, active, None if real_at is None else real_at * weights
-        if real_at is not None:
-            events, active_ones, real = (self._products(part, weights) for part in self._split())
-            return events, active_ones, real
-        exact = events_at.max(initial=0) * weights.max(initial=0) < _EXACT
-        kind = torch.float32 if exact else torch.float64
-        values = self.values.reshape(self._shape)
-        weighted = self._products((values if self._narrow is not None else values.abs()).to(kind), weights)
-        if np.array_equal(events_at, active_at):  # nothing above one: an event is an active element
-            return weighted, weighted, None
-        return weighted, self._products((values != 0).to(kind), weights), None
+        found = self._by_step(weights)
+        if found is not None:
+            return *found, None
+        parts = self._split()
+        by = torch.from_numpy(self._weights_as_laid(weights)).to(parts[0].device)
+        events, active_ones, real = ((part @ by).cpu().numpy() for part in parts)
+        return events, active_ones, real if bool(parts[2].any()) else None
 
-    def _products(self, values: torch.Tensor, weights: Sums) -> Sums:
-        """Sums over elements times weights, in the type of ``values``, which must hold them exactly."""
-        batch, time, size = values.shape
-        by = torch.from_numpy(weights).to(values.device, values.dtype)
-        found: Sums = (values.reshape(batch * time, size) @ by).reshape(batch, time).double().cpu().numpy()
-        return np.where(self._steps, found, 0.0)
+    def _by_step(self, weights: Sums) -> tuple[Sums, Sums] | None:
+        """Events and active elements by step, each times its weight, by a compiled pass; None where not all are whole and >= 0."""
+        if weights.max(initial=0) >= kernels.EXACT:
+            return None
+        events_at, active_at = np.zeros(self._shape[:2]), np.zeros(self._shape[:2])
+        if self._counts is not None:
+            arrays = weights.astype(_F), events_at, active_at
+            return (
+                (events_at, active_at)
+                if self._over_recordings(kernels.weighted_counts, self._counts, *arrays)
+                else None
+            )
+        values = self.values
+        if not self._quick():
+            return None
+        arrays = self._weights_as_laid(weights).astype(_F), events_at, active_at
+        laid = self._laid(values).numpy()
+        return (events_at, active_at) if self._over_recordings(kernels.weighted, laid, *arrays) else None
+
+    def _weights_as_laid(self, weights: Sums) -> Sums:
+        if self._order is None:
+            return weights
+        own = [dimension - 2 for dimension in self._order]
+        return np.ascontiguousarray(weights.reshape(self._dimensions[2:]).transpose(own)).reshape(-1)
+
+
+class Grouped:
+    """Events of one layer by element, added up over batches for each of ``count`` groups of recordings."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._sums: Sums | None = None
+        # How many more events than active elements there were, (N,).
+        self._beyond: Sums | None = None
+        # In which shape elements come, and in which order they lie.
+        self._lies: tuple[tuple[int, ...], tuple[int, ...] | None] = (), None
+
+    def add(self, tally: Tally, groups: Ints) -> None:
+        """Take in a batch; ``groups`` (B,) tells to which group each recording belongs."""
+        part, active = tally._sums["events"], tally._sums["active"]
+        assert part is not None
+        assert active is not None
+        lies = tally._dimensions[2:], tally._order
+        if self._sums is None:
+            self._sums, self._lies = np.zeros((self._count, part.shape[1])), lies
+        elif self._lies != lies:
+            own = self._lies[0]
+            self._sums, self._beyond, self._lies = self.events, self._in_order(self._beyond), (own, None)
+            part, active = (tally._elements_in_order(each) for each in (part, active))
+        if part.dtype == np.uint16 and len(groups) and groups.min() >= 0 and groups.max() < self._count:
+            together, numbers, sums = np.ascontiguousarray(part), np.ascontiguousarray(groups), self._sums
+            _parallel(
+                lambda first, last: kernels.grouped(together, numbers, first, last, sums), part.shape[1], part.size
+            )
+            return
+        whose = (np.arange(self._count)[:, None] == groups).astype(np.float64)
+        self._sums += whose @ part.astype(np.float64)
+        beyond = (part.astype(np.float64) - active).sum(0)
+        self._beyond = beyond if self._beyond is None else self._beyond + beyond
+
+    def merge(self, other: Grouped) -> None:
+        """Take over what another has added up of the same layer."""
+        if other._sums is None:
+            return
+        if self._sums is None:
+            self._sums, self._beyond, self._lies = other._sums.copy(), other._beyond, other._lies
+            return
+        own = self._lies[0]
+        beyond = [part for part in (self._in_order(self._beyond), other._in_order(other._beyond)) if part is not None]
+        self._sums, self._lies = self.events + other.events, (own, None)
+        self._beyond = sum(beyond[1:], beyond[0]) if beyond else None
+
+    def _in_order(self, part: Sums | None) -> Sums | None:
+        return None if part is None else _in_order(part[None], *self._lies)[0]
+
+    @property
+    def events(self) -> Sums:
+        """Events by group and element, (K, N)."""
+        return np.zeros((self._count, 0)) if self._sums is None else _in_order(self._sums, *self._lies)
+
+    @property
+    def active(self) -> Sums:
+        """At how many steps of all recordings together each element was not 0, (N,)."""
+        total: Sums = self.events.sum(0)
+        beyond = self._in_order(self._beyond)
+        return total if beyond is None else total - beyond
+
+
+def _parallel(work: Callable[[int, int], object], tasks: int, elements: int) -> None:
+    """Do all tasks, with as many threads as torch is pinned to where there is enough to do."""
+    run(work, tasks, 1 if elements < _WORTH_A_THREAD else torch.get_num_threads())
+
+
+def _in_order(table: npt.NDArray[Any], shape: tuple[int, ...], order: tuple[int, ...] | None) -> npt.NDArray[Any]:
+    """A table (K, N) of elements that lie in ``order``, dimensions of (B, T, *shape), as they come in ``shape``."""
+    if order is None:
+        return table
+    back = [1 + order.index(dimension) for dimension in range(2, 2 + len(shape))]
+    lying = [shape[dimension - 2] for dimension in order]
+    return np.ascontiguousarray(table.reshape(-1, *lying).transpose(0, *back)).reshape(len(table), -1)
+
+
+def _order(values: torch.Tensor) -> tuple[int, ...] | None:
+    """Dimensions behind time as they lie in memory, where that is not their order and leaves no gap; else None."""
+    if values.device.type == "meta" or values.is_contiguous():
+        return None
+    strides = values.stride()
+    order = tuple(sorted(range(2, values.dim()), key=lambda dimension: -strides[dimension]))
+    return order if values.permute(0, 1, *order).is_contiguous() else None
+
+
+def _unpacked(bits: npt.NDArray[np.uint8], time: int) -> torch.Tensor:
+    """Zeros and ones (B, T, N) of eight steps a byte (B, T / 8, N)."""
+    batch, groups, size = bits.shape
+    places = torch.arange(kernels.STEPS, dtype=torch.uint8)[:, None]
+    spread = torch.from_numpy(bits)[:, :, None, :] >> places & 1
+    return spread.reshape(batch, groups * kernels.STEPS, size)[:, :time].float()

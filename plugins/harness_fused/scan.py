@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 
 from harness import Choice
+from harness.team import run
 
 from . import kernels
-from .threads import run
 
 # Fewer elements than this are done before another thread has started.
 _WORTH_A_THREAD = 1 << 14

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from torch import nn
 
 from harness import Context, Histogram, MetricValue, View
+from harness.tally import Grouped
 
-from .sums import by_label, steps_of
+from .sums import by_label, labels_of, steps_of
 
 if TYPE_CHECKING:
     from harness.tally import Sums
@@ -36,7 +37,7 @@ class FiringRate:
     def start(self, model: nn.Module, context: Context) -> None:
         self.dt_ms = context.dt_ms
         self.steps = np.zeros(len(context.classes))
-        self.layers: dict[str, _Layer] = {}
+        self.layers: dict[str, Grouped] = {}
 
     def batch(self, view: View) -> None:
         classes = len(self.steps)
@@ -44,34 +45,30 @@ class FiringRate:
         for name, layer in view.layers.items():
             if not layer.spiking:
                 continue
-            tally = view.tally(layer.sent)
-            self._add(name, _Layer(by_label(view, tally.events, classes), tally.active.sum(0)))
+            self.layers.setdefault(name, Grouped(classes)).add(view.tally(layer.sent), labels_of(view))
 
     def merge(self, other: FiringRate) -> None:
         self.steps = self.steps + other.steps
         for name, layer in other.layers.items():
-            self._add(name, layer)
-
-    def _add(self, name: str, more: _Layer) -> None:
-        own = self.layers.get(name)
-        self.layers[name] = more if own is None else _Layer(own.spikes + more.spikes, own.active + more.active)
+            self.layers.setdefault(name, Grouped(len(self.steps))).merge(layer)
 
     def result(self) -> Mapping[str, MetricValue]:
-        neurons, steps = sum(len(layer.active) for layer in self.layers.values()), float(self.steps.sum())
+        layers = {name: _Layer(layer.events, layer.active) for name, layer in self.layers.items()}
+        neurons, steps = sum(len(layer.active) for layer in layers.values()), float(self.steps.sum())
         if not neurons or not steps:
             reason = "no spiking layer was seen" if not neurons else "no time steps"
             return {
                 name: _value(None, unit, title, cost=name == "firing_rate", reason=reason)
                 for name, (unit, title) in _FIGURES.items()
             }
-        rates = {name: layer.spikes.sum(0) / steps for name, layer in self.layers.items()}
-        of_class = sum(layer.spikes.sum(1) for layer in self.layers.values())
+        rates = {name: layer.spikes.sum(0) / steps for name, layer in layers.items()}
+        of_class = sum(layer.spikes.sum(1) for layer in layers.values())
         total = float(of_class.sum()) / neurons / steps
-        silent = {name: _share(layer.active == 0) for name, layer in self.layers.items()}
-        saturated = {name: _share(layer.active == steps) for name, layer in self.layers.items()}
-        sizes = {name: len(layer.active) for name, layer in self.layers.items()}
+        silent = {name: _share(layer.active == 0) for name, layer in layers.items()}
+        saturated = {name: _share(layer.active == steps) for name, layer in layers.items()}
+        sizes = {name: len(layer.active) for name, layer in layers.items()}
         rate_arrays = {
-            "layers": {name: float(layer.spikes.sum()) / sizes[name] / steps for name, layer in self.layers.items()},
+            "layers": {name: float(layer.spikes.sum()) / sizes[name] / steps for name, layer in layers.items()},
             "per_class": [
                 float(spikes) / neurons / float(real) if real else None
                 for spikes, real in zip(of_class, self.steps, strict=True)

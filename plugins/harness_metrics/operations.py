@@ -29,7 +29,8 @@ class LayerOperations:
 
     ``events`` and ``active`` operations (one array where they are the same), and ``multiplied``: those among the events that
     are multiply-accumulates, None where none is.
-    ``reads_input`` tells that the layer is given what the network is given; ``bias`` additions a step.
+    ``reads_input`` tells that the layer is given what the network is given; ``bias`` additions a step, those of the shift of a batch
+    normalisation that is folded into the layer too.
     """
 
     events: Sums
@@ -65,6 +66,7 @@ class Operations:
         missing = sorted(set(self._dimensions) - set(calls))
         if missing:
             raise ValueError(f"weight layers {missing} were not seen in the forward pass")
+        shifted = self._shifted(calls)
         pooled = Pooled()
         found: dict[str, LayerOperations] = {}
         # In order of execution: no layer was given what a later pool put out, however alike the values are.
@@ -73,12 +75,32 @@ class Operations:
                 for layer in layers:
                     pooled.add(name, layer)
             elif name in self._dimensions:
-                found[name] = _together([self._call(name, layer, view, pooled) for layer in layers])
+                found[name] = _together(
+                    [self._call(name, layer, view, pooled, shifted=name in shifted) for layer in layers]
+                )
         taking = [layer for name, layers in calls.items() if name not in self._folded for layer in layers]
         pooled.refuse_guesses(taking)
         return found
 
-    def _call(self, name: str, layer: LayerView, view: View, pooled: Pooled) -> LayerOperations:
+    def _shifted(self, calls: Mapping[str, list[LayerView]]) -> frozenset[str]:
+        """Layers that take up the shift of a batch normalisation: the weights before it, or behind it where neurons lie before."""
+        shifted: set[str] = set()
+        before: str | None = None
+        waiting = False
+        for name, layers in calls.items():
+            if layers[0].spiking:
+                before = None
+            elif name in self._folded:
+                waiting = before is None
+                if before is not None:
+                    shifted.add(before)
+            elif name in self._dimensions and name not in self._recurrent:
+                if waiting:
+                    shifted.add(name)
+                before, waiting = name, False
+        return frozenset(shifted)
+
+    def _call(self, name: str, layer: LayerView, view: View, pooled: Pooled, *, shifted: bool) -> LayerOperations:
         batch, steps = view.outputs.shape[:2]
         own = self._dimensions[name]
         given = layer.input_shape
@@ -96,7 +118,7 @@ class Operations:
         out = sample if name in self._recurrent else made[len(made) - own :]
         weights = self._fan_out(name, layer.module, sample, own, out)
         events, active, multiplied, reads_input = self._counted(name, layer, view, pooled, weights)
-        biased = getattr(layer.module, "bias", None) is not None
+        biased = shifted or getattr(layer.module, "bias", None) is not None
         return LayerOperations(
             events=events,
             active=active,

@@ -10,13 +10,13 @@ import pytest
 import torch
 from harness_fused import kernels
 from harness_fused.layer import layer
-from harness_fused.threads import run
 from harness_neurons import SURROGATES
 from harness_neurons.reference import layer as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import Registry
+from harness.team import run
 
 
 def choose(name, **values):

@@ -262,6 +262,22 @@ def test_bias_and_state_updates_are_counted_apart():
     assert found["neuron_updates"].value == (4 + 2) * (5 + 2) / 2
 
 
+@pytest.mark.parametrize(
+    ("modules", "additions"),
+    [
+        ((nn.Linear(3, 4, bias=False), nn.BatchNorm1d(4), passing(), nn.Linear(4, 2, bias=False)), 4),
+        ((nn.Linear(3, 4), nn.BatchNorm1d(4), passing(), nn.Linear(4, 2, bias=False)), 4),  # one bias takes both up
+        ((nn.Linear(3, 4, bias=False), passing(), nn.BatchNorm1d(4), nn.Linear(4, 2, bias=False)), 2),
+        ((nn.BatchNorm1d(3), nn.Linear(3, 4, bias=False), passing(), nn.Linear(4, 2)), 4 + 2),
+    ],
+    ids=["behind weights", "behind a bias", "behind neurons", "before all"],
+)
+@pytest.mark.parametrize("stepwise", [False, True])
+def test_the_shift_of_a_batch_normalisation_is_a_bias_of_the_weights_it_is_folded_into(modules, additions, stepwise):
+    found = measure("synops", Net(*modules, stepwise=stepwise).eval(), counts(2, 5, 3))
+    assert found["bias_additions"].value == additions * 5
+
+
 def test_operations_a_second_are_over_real_time():
     found = measure("synops", ones(nn.Linear(1, 1, bias=False)), [[[1], [1], [0], [0]]], dt_ms=5.0, lengths=[2])
     assert found["synops_per_second"].value == 2 / 0.010
