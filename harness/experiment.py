@@ -11,6 +11,9 @@ from typing import Any
 from .errors import UsageError, nearest
 from .gate import Gate
 
+# What was meant as one seed and not as how many, such as a date, would plan for hours.
+_MOST_SEEDS = 10_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
@@ -48,7 +51,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             settings[name] = list(value) if table == "sweep" else [value]
     wants: dict[str, tuple[type, ...]] = {
         "plugins": (list, str),
-        "seeds": (int, list),
+        "seeds": (int, list, str),
         "recipe": (str,),
         "epochs": (int,),
         "limit": (int,),
@@ -91,19 +94,47 @@ def parse_setting(text: str) -> tuple[str, list[str]]:
 
 
 def parse_seeds(given: int | str | Sequence[int]) -> tuple[int, ...]:
-    """``5`` means 0 to 4; ``0,3`` or a list means those."""
+    """``5`` means 0 to 4; ``0,3``, ``5..9`` (both ends), both mixed, or a list mean those; ``7..7`` is seed 7 alone."""
     if isinstance(given, str):
-        try:
-            numbers = [int(part) for part in given.split(",")]
-        except ValueError:
-            raise UsageError(f"--seeds {given!r}: expected a number of seeds, or seeds like 0,3,7") from None
-        given = numbers[0] if len(numbers) == 1 else numbers
+        given = _read_seeds(given)
     if isinstance(given, int):
         if given < 1:
             raise UsageError(f"seeds: {given} is not at least 1")
-        return tuple(range(given))
+        return tuple(range(_few_enough(given)))
     if not given or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in given):
         raise UsageError("seeds: expected whole numbers >= 0")
     if len(set(given)) != len(given):
         raise UsageError("seeds: one stands twice")
     return tuple(given)
+
+
+def write_seeds(seeds: Sequence[int]) -> str:
+    """The shortest of what :func:`parse_seeds` reads as ``seeds``."""
+    first, count = seeds[0], len(seeds)
+    if list(seeds) == list(range(first, first + count)):
+        return str(count) if first == 0 else f"{first}..{first + count - 1}"
+    return ",".join(map(str, seeds))
+
+
+def _read_seeds(text: str) -> int | list[int]:
+    found: list[int] = []
+    try:
+        parts = [[int(end) for end in part.split("..")] for part in text.split(",")]
+        if len(parts) == 1 and len(parts[0]) == 1:
+            return parts[0][0]
+        for first, *rest in parts:
+            (last,) = rest or (first,)
+            if last < first:
+                raise ValueError(text)
+            found += range(first, first + _few_enough(last - first + 1))
+    except ValueError:
+        raise UsageError(
+            f"seeds: {text!r}: expected how many, or which, such as 0,3,7 or 5..9 (7..7 for one)"
+        ) from None
+    return found
+
+
+def _few_enough(count: int) -> int:
+    if count > _MOST_SEEDS:
+        raise UsageError(f"seeds: {count} of them are more than {_MOST_SEEDS}; name one alone as {count}..{count}")
+    return count

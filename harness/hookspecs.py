@@ -61,7 +61,10 @@ def trial_started(trial: Mapping[str, Any]) -> None:
 
 @hookspec
 def epoch_finished(trial: Mapping[str, Any], epoch: int, scores: Mapping[str, float]) -> None:
-    """A trial has finished an epoch (from 1); ``scores`` holds losses and accuracies. Called in the parent process."""
+    """A trial has finished an epoch (from 1); ``scores`` holds losses and accuracies. Called in the parent process.
+
+    Under ``recipe.refit`` the epochs of the second training are counted on and have no scores on validation.
+    """
 
 
 @hookspec

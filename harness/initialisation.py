@@ -61,8 +61,8 @@ def initialise(
     _copy(model, twin)
     order = np.random.default_rng(drawn).permutation(len(indices))
     most = max(1, min(_RECORDINGS, _VALUES // max(1, math.prod(frames.frames.shape[1:]))))
-    inputs, _, _ = batch_of(frames, np.sort(indices[order[:most]]), "cpu")
-    sentences = _calibrate(twin, inputs, recipe["init_rate"])
+    inputs, _, mask = batch_of(frames, np.sort(indices[order[:most]]), "cpu")
+    sentences = _calibrate(twin, inputs, mask, recipe["init_rate"])
     _copy(twin, model)
     return sentences
 
@@ -99,8 +99,11 @@ def _copy(source: nn.Module, target: nn.Module) -> None:
                 statistic.copy_(getattr(own[name], buffer))
 
 
-def _calibrate(model: nn.Module, inputs: torch.Tensor, rate: float) -> list[str]:
-    """One forward pass in which every spiking layer first scales the weights before it; dropout is off meanwhile."""
+def _calibrate(model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor | None, rate: float) -> list[str]:
+    """One forward pass in which every spiking layer first scales the weights before it; dropout is off meanwhile.
+
+    Rates are over the steps of ``mask`` (recordings, steps) alone: what pads a batch is no time in which neurons might fire.
+    """
     recurrent = recurrent_layers(model)
     before: list[nn.Module] = []
     sentences: list[str] = []
@@ -111,7 +114,7 @@ def _calibrate(model: nn.Module, inputs: torch.Tensor, rate: float) -> list[str]
 
     def about_to(name: str) -> Callable[..., tuple[torch.Tensor]]:
         def scale(layer: SpikingLayer, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
-            factor, reached = _find_scale(layer, given[0], rate)
+            factor, reached = _find_scale(layer, given[0], mask, rate)
             if abs(reached - rate) > 0.1 * rate:
                 sentences.append(
                     f"initialisation: {name} starts at {reached:.3g} spikes per neuron and step, not {rate:g}"
@@ -145,26 +148,32 @@ def _calibrate(model: nn.Module, inputs: torch.Tensor, rate: float) -> list[str]
     return sentences
 
 
-def _find_scale(layer: SpikingLayer, current: torch.Tensor, rate: float) -> tuple[float, float]:
+def _find_scale(
+    layer: SpikingLayer, current: torch.Tensor, mask: torch.Tensor | None, rate: float
+) -> tuple[float, float]:
     """The factor on ``current`` at which ``layer`` fires at ``rate``, and the rate there."""
 
-    def firing(given: torch.Tensor) -> Callable[[float], float]:
+    def firing(given: torch.Tensor, real: torch.Tensor | None) -> Callable[[float], float]:
         def fires(exponent: float) -> float:
             # The inner module, so that the hook that called this is not called again.
-            return float(layer.inner(given * 2.0**exponent).mean())
+            return _rate(layer.inner(given * 2.0**exponent), real)
 
         return fires
 
     parts = -(-current.numel() // _AT_ONCE)
     if parts <= 1 or len(current) < 8:
-        exponent, reached = _bisect(firing(current), rate)
+        exponent, reached = _bisect(firing(current, mask), rate)
         return 2.0**exponent, reached
 
     def fires_on_all(exponent: float) -> float:
         chunks = current.chunk(8 * parts)  # short ones stay in the processor's cache
-        return sum(firing(chunk)(exponent) * len(chunk) for chunk in chunks) / len(current)
+        masks = [None] * len(chunks) if mask is None else mask.chunk(8 * parts)
+        weights = [len(chunk) if real is None else int(real.sum()) for chunk, real in zip(chunks, masks, strict=True)]
+        rates = [firing(chunk, real)(exponent) for chunk, real in zip(chunks, masks, strict=True)]
+        return sum(found * weight for found, weight in zip(rates, weights, strict=True)) / max(sum(weights), 1)
 
-    few = firing(current[:: min(4 * parts, len(current) // 4)])
+    every = min(4 * parts, len(current) // 4)
+    few = firing(current[::every], None if mask is None else mask[::every])
     exponent, reached = _bisect(few, rate)
     if abs(reached - rate) > 0.1 * rate:  # those few are no picture of all
         exponent, reached = _bisect(fires_on_all, rate)
@@ -179,6 +188,14 @@ def _find_scale(layer: SpikingLayer, current: torch.Tensor, rate: float) -> tupl
         found.append((exponent, fires_on_all(exponent)))
     exponent, reached = min(found, key=lambda item: abs(item[1] - rate))
     return 2.0**exponent, reached
+
+
+def _rate(spikes: torch.Tensor, mask: torch.Tensor | None) -> float:
+    """Spikes (recordings, steps, ...) per neuron and step of ``mask``; 0 where it has none."""
+    if mask is None or mask.shape != spikes.shape[:2]:  # a network that changes the steps has others that pad, or none
+        return float(spikes.mean())
+    real = spikes[mask]
+    return float(real.mean()) if real.numel() else 0.0
 
 
 def _bisect(fires: Callable[[float], float], rate: float) -> tuple[float, float]:

@@ -152,13 +152,26 @@ class Run:
         return self.write(replace(record, attempt=1, provenance=provenance), arrays)
 
     def records(self) -> list[Record]:
-        """The last attempt of every key, in order of starting. A damaged file is set aside and named in a warning."""
+        """The last attempt of every key, as run.json plans them, and others in order of starting.
+
+        A damaged file is set aside and named in a warning.
+        """
         newest: dict[str, Record] = {}
         for path in sorted(self.trials.glob("*.json")):
             record = read_record(path)
             if record and (record.key not in newest or record.attempt > newest[record.key].attempt):
                 newest[record.key] = record
-        return sorted(newest.values(), key=lambda item: (item.started, item.key))
+        planned = self._planned()
+        return sorted(newest.values(), key=lambda item: (planned.get(item.key, len(planned)), item.started, item.key))
+
+    def _planned(self) -> dict[str, int]:
+        """The place of every key in the plan; empty where run.json does not tell."""
+        try:
+            trials = self.summary().get("trials")
+        except DataError:
+            return {}
+        keys = [trial.get("key") for trial in trials if isinstance(trial, dict)] if isinstance(trials, list) else []
+        return {key: place for place, key in enumerate(dict.fromkeys(key for key in keys if isinstance(key, str)))}
 
 
 def _modified(path: Path) -> float:

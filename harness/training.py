@@ -24,7 +24,8 @@ from .specification import seed_for
 if TYPE_CHECKING:
     from .events.frames import Frames
 
-Report = Callable[[int, Mapping[str, float]], None]
+# An epoch from 1, how many there will be by what is known, and its scores.
+Report = Callable[[int, int, Mapping[str, float]], None]
 
 
 class TrainingError(HandledError):
@@ -58,14 +59,15 @@ def fit(
     *,
     seed: int,
     device: str = "cpu",
-    report: Report = lambda epoch, scores: None,
+    report: Report = lambda epoch, epochs, scores: None,
     inflation: Frames | None = None,
 ) -> Fitted:
     """Train ``model`` in place and leave it with the weights of the best epoch.
 
     Best is the highest validation accuracy, then the lowest validation loss, then the earliest; without validation, the
     last. What the network draws in training (dropout) depends on ``seed`` and the epoch alone, and the generators are left as
-    they were. Raises :class:`TrainingError` where the loss is not finite.
+    they were. ``report`` is told every epoch; those of a refit, as many as led to the best one, are counted on. Raises
+    :class:`TrainingError` where the loss is not finite.
     """
     with _drawing_apart(device):
         feed = Feed(frames, device, keep=True)
@@ -88,13 +90,15 @@ def fit(
                 scores["test_accuracy"] = test.accuracy
             for name, value in scores.items():
                 curves.setdefault(name, []).append(value)
-            report(epoch, scores)
+            again = best[1] if recipe["refit"] and best is not None else 0
+            report(epoch, recipe["epochs"] + again, scores)
         selected = best[1] if best is not None else recipe["epochs"]
         refitted = bool(recipe["refit"] and best is not None)
         if refitted:
             model.load_state_dict(start)
-            for _ in _epochs(model, feed, np.sort(np.concatenate([train, validation])), recipe, seed, selected):
-                pass
+            everything = np.sort(np.concatenate([train, validation]))
+            for epoch, scores in _epochs(model, feed, everything, recipe, seed, selected):
+                report(recipe["epochs"] + epoch, recipe["epochs"] + selected, scores)
         elif best is not None:
             model.load_state_dict(best[2])
         return Fitted(selected, recipe["epochs"], refitted, curves, feed.resident)

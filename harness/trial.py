@@ -230,7 +230,6 @@ class _Trial:
         from .reload import weights_hash
         from .training import fit
 
-        epochs = self.specification.recipe["epochs"]
         with self.clock("train"), peak_memory(self.job.device) as self.peak:
             fitted = fit(
                 model,
@@ -240,7 +239,7 @@ class _Trial:
                 self.specification.recipe,
                 seed=self.job.seed,
                 device=self.job.device,
-                report=lambda epoch, scores: self.report("epoch", epoch=epoch, epochs=epochs, scores=scores),
+                report=lambda epoch, epochs, scores: self.report("epoch", epoch=epoch, epochs=epochs, scores=scores),
                 inflation=self.test if self.job.report_inflation else None,
             )
         self.training = _training(self.peak, "resident" if fitted.resident else "streamed")

@@ -36,21 +36,28 @@ def gitlab():
     return [*job["before_script"], *job["script"], *job["after_script"]]
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
     """A repository with the experiment, made small, and its committed baseline."""
-    folder = tmp_path / "project"
-    (folder / "experiments").mkdir(parents=True)
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "experiments").mkdir()
     (folder / "experiments" / "synthetic.toml").write_text(SMALL)
-    monkeypatch.chdir(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in ("DATA", "CACHE", "RESULTS"):
+            patch.setenv(f"HARNESS_{name}", str(folder / name.lower()))
+        assert main(["run", "experiments/synthetic.toml", "--no-timing", "--no-plots", "--quiet"]) == 0
+        assert main(["baseline", "save", "synthetic"]) == 0
+    return folder
+
+
+@pytest.fixture
+def project(repository, tmp_path, monkeypatch):
+    """A checkout of it, with what is committed alone."""
+    folder = tmp_path / "project"
+    for part in ("experiments", "results/baselines"):
+        shutil.copytree(repository / part, folder / part)
     monkeypatch.setenv("HARNESS_RESULTS", str(folder / "results"))
-    assert main(["run", "experiments/synthetic.toml", "--no-timing", "--no-plots", "--quiet"]) == 0
-    assert main(["baseline", "save", "synthetic"]) == 0
-    for path in (folder / "results").iterdir():
-        if path.is_symlink():
-            path.unlink()
-        elif path.name != "baselines":
-            shutil.rmtree(path)
     return folder
 
 

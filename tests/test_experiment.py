@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.experiment import parse_seeds, parse_setting, read_toml
+from harness.experiment import parse_seeds, parse_setting, read_toml, write_seeds
 from harness.gate import Gate
 
 
@@ -39,12 +39,47 @@ def test_a_number_of_seeds_counts_from_zero(count):
 
 def test_listed_seeds_are_those():
     assert parse_seeds("0,3,7") == parse_seeds([0, 3, 7]) == (0, 3, 7)
+    assert parse_seeds("5..9") == (5, 6, 7, 8, 9)
+    assert parse_seeds("0, 3..5 ,8") == (0, 3, 4, 5, 8)
+    assert parse_seeds("7..7") == parse_seeds([7]) == (7,)
 
 
-@pytest.mark.parametrize("wrong", [0, -1, "x", "1,x", [], [1, 1], [-1], [True], ["a"]])
+@given(st.lists(st.integers(0, 12) | st.integers(0), min_size=1, max_size=5, unique=True))
+def test_seeds_are_read_as_they_are_written(seeds):
+    assert parse_seeds(write_seeds(seeds)) == tuple(seeds)
+    assert parse_seeds(write_seeds(range(seeds[0], seeds[0] + 3))) == tuple(range(seeds[0], seeds[0] + 3))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(0, -1, "x", "1,x", [], [1, 1], [-1], [True], ["a"], ""),
+        *(
+            "1,,2",
+            "9..5",
+            "1..",
+            "..3",
+            "1..2..3",
+            "1...3",
+            "1,1..2",
+            "-3..2",
+            "20261125",
+            20261125,
+            "0..99999999999999",
+        ),
+    ],
+)
 def test_wrong_seeds_are_refused(wrong):
-    with pytest.raises(UsageError, match="seeds"):
+    with pytest.raises(UsageError, match="seeds") as error:
         parse_seeds(wrong)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_may_write_seeds_as_the_command_line_does(tmp_path):
+    path = tmp_path / "experiment.toml"
+    for text, wanted in (("[7]", (7,)), ('"7..7"', (7,)), ("3", (0, 1, 2))):
+        path.write_text(f"seeds = {text}\n")
+        assert parse_seeds(read_toml(path)["seeds"]) == wanted
 
 
 def test_a_file_says_what_the_command_line_says(tmp_path):

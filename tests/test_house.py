@@ -26,6 +26,7 @@ COMMANDS = (
     ["run", "--plugins", "shd-synthetic,iaf,lif,alif", "--dry-run"],
     ["run", "--help"],
     ["report", "--help"],
+    ["inspect", "--help"],
     ["neurons", "--help"],
     ["surrogates", "--help"],
     ["data", "synthesize", "--help"],
@@ -53,6 +54,7 @@ def test_light_commands_import_nothing_heavy(arguments):
     [
         "harness",
         "harness.pytest_plugin",
+        "harness.notebook",
         "harness_shd",
         "harness_dvsgesture",
         "harness_exodus",

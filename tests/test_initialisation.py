@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -26,13 +28,17 @@ def weights(model):
     return {name: module.weight.detach().clone() for name, module in weight_layers(model).items()}
 
 
-def rates(model, given):
+def outputs(model, given):
     seen = {}
     for name, layer in spiking_layers(model).items():
-        layer.register_forward_hook(lambda module, x, out, name=name: seen.update({name: float(out.mean())}))
+        layer.register_forward_hook(lambda module, x, out, name=name: seen.update({name: out.detach()}))
     with torch.no_grad():
         model(torch.from_numpy(given.frames.astype(np.float32)))
     return seen
+
+
+def rates(model, given):
+    return {name: float(spikes.mean()) for name, spikes in outputs(model, given).items()}
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
@@ -44,6 +50,24 @@ def test_every_layer_of_every_neuron_starts_at_the_stated_rate(neuron, rate, rec
     assert sentences == []
     for measured in rates(model, frames()).values():
         assert measured == pytest.approx(rate, rel=0.1)
+
+
+@pytest.mark.parametrize("at_once", [2**22, 2**12], ids=["at once", "in parts"])
+def test_steps_that_pad_recordings_decide_nothing(monkeypatch, at_once):
+    """The same recordings in longer arrays start alike, and fire at the stated rate over their own steps."""
+    monkeypatch.setattr("harness.initialisation._AT_ONCE", at_once)
+    lengths = np.arange(60) % 7 + 8
+    short = frames(steps=14, lengths=lengths)
+    padded = np.pad(short.frames, [(0, 0), (0, 50), (0, 0)])
+    spec = specification(network={"hidden": (24, 16)}, init_rate=0.1)
+    model, sentences = start(spec, given=short)
+    longer, _ = start(spec, given=replace(short, frames=padded))
+    for name, value in weights(model).items():
+        torch.testing.assert_close(value, weights(longer)[name], rtol=1e-5, atol=0)
+    assert sentences == []
+    real = torch.from_numpy(np.arange(14) < lengths[:, None])
+    for spikes in outputs(model, short).values():
+        assert float(spikes[real].mean()) == pytest.approx(0.1, rel=0.1)
 
 
 def test_backends_start_bit_equal_and_seeds_differ():

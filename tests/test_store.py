@@ -80,6 +80,18 @@ def test_a_second_attempt_never_overwrites_the_first(tmp_path):
     assert [record.attempt for record in run.records()] == [2]
 
 
+def test_records_stand_as_they_were_planned_whatever_was_reused_or_ended_first(tmp_path):
+    run = Store(tmp_path).create("toy")
+    for key, started in (("a", "2026-01-03"), ("b", "2026-01-01"), ("c", "2026-01-02")):
+        run.write(replace(RECORD, key=key * 20, started=started))
+    assert [record.key[0] for record in run.records()] == ["b", "c", "a"]
+    run.write_summary({"trials": [{"key": "a" * 20}, None, {"key": None}, {"key": "c" * 20}]})
+    assert [record.key[0] for record in run.records()] == ["a", "c", "b"]
+    for damaged in ("{", '{"trials": 3}', "[]"):
+        (run.path / "run.json").write_text(damaged)
+        assert [record.key[0] for record in run.records()] == ["b", "c", "a"]
+
+
 def test_a_damaged_record_is_named_and_set_aside(tmp_path):
     run = Store(tmp_path).create("toy")
     run.write(replace(RECORD, key="a" * 20))

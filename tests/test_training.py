@@ -19,7 +19,7 @@ from harness.training import TrainingError, fit
 REGISTRY = Registry.discover()
 
 
-def train(spec=None, seed=0, given=None, inflation=None, share=0.2, report=lambda epoch, scores: None):
+def train(spec=None, seed=0, given=None, inflation=None, share=0.2, report=lambda epoch, epochs, scores: None):
     spec = spec or specification()
     given = given or frames()
     train_indices, held, _ = hold_out(given.labels, given.groups, given.recordings, share, seed)
@@ -86,9 +86,20 @@ def test_refitting_trains_anew_on_all_for_the_chosen_epochs():
 
 def test_every_epoch_is_reported_with_its_scores():
     said = []
-    _, fitted, _ = train(report=lambda epoch, scores: said.append((epoch, dict(scores))))
-    assert [epoch for epoch, _ in said] == [1, 2, 3]
-    assert [scores["train_loss"] for _, scores in said] == fitted.curves["train_loss"]
+    _, fitted, _ = train(report=lambda *told: said.append(told))
+    assert [told[:2] for told in said] == [(1, 3), (2, 3), (3, 3)]
+    assert [scores["train_loss"] for _, _, scores in said] == fitted.curves["train_loss"]
+
+
+def test_the_epochs_of_a_refit_are_reported_and_counted_on():
+    said = []
+    _, fitted, _ = train(specification(refit=True), report=lambda *told: said.append(told))
+    assert [epoch for epoch, _, _ in said] == list(range(1, 3 + fitted.selected_epoch + 1))
+    # Until then as many as led to the best one so far.
+    assert said[0][1] == 4
+    assert {epochs for _, epochs, _ in said[2:]} == {3 + fitted.selected_epoch}
+    assert "validation_accuracy" not in said[3][2]
+    assert len(fitted.curves["train_loss"]) == 3
 
 
 def test_every_recording_is_seen_once_an_epoch_the_last_partial_batch_too():

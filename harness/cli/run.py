@@ -20,7 +20,7 @@ from .concluding import shown_path
 @click.option(
     "-o", "settings", multiple=True, metavar="PATH=VALUE", help="Set a parameter, such as lif.tau_mem=5; commas sweep."
 )
-@click.option("--seeds", metavar="N", help="Seeds 0 to N-1, or a list such as 0,3,7 (default: 1).")
+@click.option("--seeds", metavar="N", help="Seeds 0 to N-1, or which: 0,3,7 or 5..9, and 7..7 for one (default: 1).")
 @click.option("--epochs", type=int, help="Short for -o recipe.epochs=N.")
 @click.option("--recipe", metavar="NAME", help="A recipe that components offer, such as tutorial.")
 @click.option("--limit", type=int, metavar="N", help="N recordings a split; marks every number.")

@@ -58,12 +58,15 @@ class Local:
         limits: Limits,
         log: Path,
         on_interrupt: Callable[[int], None] = lambda count: None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """``environment`` is set in the server and its children, over this process's own."""
         self._config = {"registry": dict(registry), "preload": list(preload)}
         self._threads = threads
         self._limits = limits
         self._log = log
         self._on_interrupt = on_interrupt
+        self._environment = environment or {}
         self._server: subprocess.Popen[bytes] | None = None
         self._messages = -1
         self._buffer = b""
@@ -79,7 +82,7 @@ class Local:
                 stdout=log,
                 stderr=log,
                 pass_fds=[writing],
-                env=pinned(self._threads),
+                env={**pinned(self._threads), **self._environment},
                 start_new_session=True,  # the terminal's Ctrl-C is the run's to handle
             )
         os.close(writing)

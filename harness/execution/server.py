@@ -43,8 +43,6 @@ def _warm_up(config: dict[str, Any]) -> dict[str, Any]:
             importlib.import_module(name)
         except Exception as error:  # the trial that needs it will say so in its record
             failed[name] = f"{type(error).__name__}: {error}"
-    # The first step of an optimiser imports this, seconds that every trial would pay again.
-    importlib.import_module("torch._dynamo")
     return {**_devices(), "failed": failed}
 
 
@@ -107,6 +105,9 @@ class _Server:
                     self._fork(json.loads(line))
 
     def _fork(self, task: dict[str, Any]) -> None:
+        if task["kind"] == "trial":
+            # The first step of an optimiser imports this, seconds that every trial would pay again. Where all are cached none does.
+            importlib.import_module("torch._dynamo")
         pid = os.fork()
         if pid:
             with contextlib.suppress(PermissionError, ProcessLookupError):

@@ -148,6 +148,8 @@ def _prepare(
     from ..components import Dataset
     from ..events.prepare import prepare
 
+    # Datasets unpack to the cache by this alone.
+    os.environ["HARNESS_CACHE"] = str(message["cache"])
     dataset = cast(Dataset, registry.find(specification.dataset.name).component)
     summary = prepare(
         dataset,

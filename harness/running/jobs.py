@@ -62,7 +62,10 @@ class Entry:
         )
 
     def reused(self) -> tuple[Path, Record]:
-        """The reusable record and where it lies, with the metrics that are asked for alone: it may hold others, of other code."""
+        """The reusable record and where it lies, under this plan's label and with the metrics that are asked for alone.
+
+        It may hold others, of other code; and what it was called tells its like apart in the plan that it was made for.
+        """
         assert self.reusable is not None
         assert self.job is not None
         path, record = self.reusable
@@ -70,6 +73,7 @@ class Entry:
         rows = [row for row in record.outcome.get("metrics", ()) if row["metric"] in wanted]
         return path, replace(
             record,
+            label=self.job.label,
             outcome={**record.outcome, "metrics": rows},
             noisy=tuple(row for row in record.noisy if row["metric"] in wanted),
             suppliers={**record.suppliers, "metrics": wanted},

@@ -83,6 +83,8 @@ class _Running:
                 ),
                 log=self.run.logs / "server.log",
                 on_interrupt=self.listener.interrupted,
+                # Datasets unpack to the cache, and look there again, by this alone.
+                environment={"HARNESS_CACHE": str(cache_folder(self.options.cache))},
             )
         made = self.registry.hook.make_executor(name=name, options={})
         if made is None:
@@ -397,9 +399,8 @@ class _Running:
         place = self.run.path / "report.html"
         try:
             write_page([self.run], place)
-        except (
-            Exception
-        ) as error:  # records are what counts: nothing that a stranger's metric hands over may end the run
+        except Exception as error:
+            # Records are what counts: nothing that a stranger's metric hands over may end the run.
             self.listener.note(f"report.html was not written: {type(error).__name__}: {error}")
             return []
         return [place]

@@ -75,3 +75,11 @@ def wheel(tmp_path_factory):
 @pytest.fixture
 def layer(tmp_path):
     return Layer(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory, wheel):
+    """An environment with the wheel, which compiles what it computes with once."""
+    made = Layer(tmp_path_factory.mktemp("installed"))
+    made.install("--ignore-installed", str(wheel))
+    return made

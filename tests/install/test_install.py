@@ -24,13 +24,32 @@ def test_the_wheel_holds_the_harness_and_its_plugins_and_nothing_else(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_the_built_wheel_runs_from_outside_the_checkout(layer, wheel):
-    layer.install("--ignore-installed", str(wheel))
-    where = layer.run("-c", "import harness, harness_sinabs; print(harness.__file__, harness_sinabs.__file__)").stdout
-    assert where.count(str(layer.site)) == 2
-    done = layer.run("-m", "harness", "run", "--plugins", "shd-synthetic,iaf", *UNTIMED)
+def test_the_built_wheel_runs_from_outside_the_checkout(installed):
+    where = installed.run(
+        "-c", "import harness, harness_sinabs; print(harness.__file__, harness_sinabs.__file__)"
+    ).stdout
+    assert where.count(str(installed.site)) == 2
+    done = installed.run("-m", "harness", "run", "--plugins", "shd-synthetic,iaf", *UNTIMED)
     assert done.returncode == 0, done.stderr
     assert "1 ok" in done.stdout
+
+
+def test_python_runs_without_a_main_guard_and_returns_a_frame(installed):
+    script = installed.folder / "script.py"
+    script.write_text(
+        "import harness\n"
+        "given = {'shd-synthetic.train': 40, 'shd-synthetic.test': 20, 'mlp.hidden': (8,), 'iaf.threshold': [1.0, 2.0]}\n"
+        "frame = harness.run('shd-synthetic,iaf', given, seeds=2, epochs=1, quiet=True, timing=False, plots=False)\n"
+        "assert len(frame) == 4, frame\n"
+        "assert sorted(set(frame['iaf.threshold'])) == [1.0, 2.0]\n"
+        "assert frame.attrs['exit_code'] == 0\n"
+        "again = harness.load('latest')\n"
+        "assert again['test.accuracy'].tolist() == frame['test.accuracy'].tolist()\n"
+        "print('ran once')\n"
+    )
+    done = installed.run(str(script))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "ran once\n"
 
 
 def test_an_editable_install_runs(layer, tmp_path):
@@ -47,18 +66,17 @@ def test_an_editable_install_runs(layer, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_strangers_distribution_brings_a_dataset_a_neuron_a_backend_and_a_metric(layer, wheel):
-    layer.install("--ignore-installed", str(wheel))
-    layer.install(str(ROOT / "tests" / "install" / "example"))
-    listed = json.loads(layer.run("-m", "harness", "plugins", "--json").stdout)
+def test_a_strangers_distribution_brings_a_dataset_a_neuron_a_backend_and_a_metric(installed):
+    installed.install(str(ROOT / "tests" / "install" / "example"))
+    listed = json.loads(installed.run("-m", "harness", "plugins", "--json").stdout)
     mine = {item["name"]: item for item in listed["components"] if item["distribution"] == "harness-example"}
     assert set(mine) == {"two-tones", "threshold", "example-torch", "first-class-share"}
     assert all((item["version"], item["usable"]) == ("1.2.3", True) for item in mine.values())
-    done = layer.run("-m", "harness", "run", "--plugins", "two-tones,threshold", "--seeds", "2")
+    done = installed.run("-m", "harness", "run", "--plugins", "two-tones,threshold", "--seeds", "2")
     assert done.returncode == 0, done.stderr
     assert "two-tones (synthetic)" in done.stdout
     assert "predicted" in done.stdout
-    (run,) = (path for path in (layer.folder / "results").iterdir() if not path.is_symlink())
+    (run,) = (installed.folder / "results").glob("*-threshold-two-tones-*")
     for path in (run / "trials").glob("*.json"):
         record = Record.from_text(path.read_text(), "x")
         assert record.suppliers["backend"]["distribution"] == "harness-example"
@@ -66,22 +84,3 @@ def test_a_strangers_distribution_brings_a_dataset_a_neuron_a_backend_and_a_metr
         figures = {(row["phase"], row["split"], row["name"]): row.get("value") for row in record.outcome["metrics"]}
         assert 0 <= figures["after", "test", "first_class_share"] <= 1
         assert figures["after", "train", "accuracy"] > 0.7
-
-
-def test_python_runs_without_a_main_guard_and_returns_a_frame(layer, wheel):
-    layer.install("--ignore-installed", str(wheel))
-    script = layer.folder / "script.py"
-    script.write_text(
-        "import harness\n"
-        "given = {'shd-synthetic.train': 40, 'shd-synthetic.test': 20, 'mlp.hidden': (8,), 'iaf.threshold': [1.0, 2.0]}\n"
-        "frame = harness.run('shd-synthetic,iaf', given, seeds=2, epochs=1, quiet=True, timing=False)\n"
-        "assert len(frame) == 4, frame\n"
-        "assert sorted(set(frame['iaf.threshold'])) == [1.0, 2.0]\n"
-        "assert frame.attrs['exit_code'] == 0\n"
-        "again = harness.load('latest')\n"
-        "assert again['test.accuracy'].tolist() == frame['test.accuracy'].tolist()\n"
-        "print('ran once')\n"
-    )
-    done = layer.run(str(script))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "ran once\n"

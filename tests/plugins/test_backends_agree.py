@@ -85,12 +85,13 @@ def test_the_first_ten_losses_agree(neuron):
 
 def test_after_training_the_backends_differ_less_than_seeds_do(tmp_path):
     frame = harness.run(
-        "shd-synthetic,lif,sinabs,fused",
+        "shd-synthetic,lif,sinabs,fused,accuracy",
         {"mlp.hidden": "[32]", "recipe.batch_size": 32},
         seeds=4,
         epochs=4,
         limit=120,
         timing=False,
+        plots=False,
         results=tmp_path,
         quiet=True,
     )

@@ -198,12 +198,14 @@ def test_backends_spike_alike_to_the_bit_and_learn_alike(values, neuron, shape):
         out = model(x)
         (out * torch.linspace(-1, 1, out.numel()).reshape(out.shape)).sum().backward()
         found.append((out.detach(), {name: parameter.grad for name, parameter in model.named_parameters()}))
+    largest = max(float(gradient.abs().max()) for gradient in found[0][1].values() if gradient is not None)
     for out, gradients in found[1:]:
         assert torch.equal(out, found[0][0])
         for name, expected in found[0][1].items():
             if expected is None:
                 continue
-            scale = max(float(expected.abs().max()), 1e-2)
+            # Weights that a batch normalisation scales back may have no gradient but rounding.
+            scale = max(float(expected.abs().max()), 1e-2, 1e-3 * largest)
             torch.testing.assert_close(gradients[name] / scale, expected / scale, rtol=1e-3, atol=1e-3, msg=name)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
 import h5py
+import harness_shd
 import numpy as np
 import pytest
 from harness_shd.files import fetch, find
@@ -96,6 +99,21 @@ def test_the_fingerprint_follows_the_events(layout, copy):
         units[0] = (units[0] + 1) % 700
         file["spikes/units"][0] = units
     assert source(layout, "train").fingerprint != source(copy, "train").fingerprint
+
+
+def test_the_fingerprint_follows_the_readers_code(layout, tmp_path, monkeypatch):
+    """Frames that were read by other code are not found again."""
+    monkeypatch.syspath_prepend(tmp_path)
+    prints = {}
+    for name, added in (("same_reader", ""), ("other_reader", "\n_ANOTHER = True\n")):
+        shutil.copytree(Path(harness_shd.__file__).parent, tmp_path / name)
+        with (tmp_path / name / "source.py").open("a") as file:
+            file.write(added)
+        prints[name] = importlib.import_module(f"{name}.source").source(layout, "train").fingerprint
+    for module in [module for module in sys.modules if module.partition(".")[0] in prints]:
+        del sys.modules[module]
+    assert prints["same_reader"] == source(layout, "train").fingerprint
+    assert prints["other_reader"] != source(layout, "train").fingerprint
 
 
 def zipped(folder):

@@ -9,6 +9,7 @@ import time
 import pytest
 from small_job import UNTIMED
 
+from harness.cli.main import main
 from harness.records import Record
 
 FAULTY = """
@@ -23,7 +24,7 @@ def layer(neuron, shape, recurrent=None, fault="none", marker=""):
     if fault == "kill": os.kill(os.getpid(), 9)
     if fault == "exit": os._exit(7)
     if fault == "hang": time.sleep(600)
-    if fault == "slow": time.sleep(3)
+    if fault == "slow": time.sleep(1)
     if fault == "memory": raise MemoryError("no more")
     if fault == "eat":
         held = bytearray(3_000_000_000)
@@ -95,6 +96,29 @@ def test_every_way_to_fail_costs_its_own_row(fresh, faulty):
     # A hook that raises is a warning, and the parent of a run stays light.
     assert "plugin faulty failed in trial_finished: ValueError: a hook that raises" in done.stderr
     assert "parent imported: []" in done.stdout
+
+
+IN_THE_WAY = """
+import os
+from pathlib import Path
+from harness import hookimpl
+
+@hookimpl
+def trial_finished(record):
+    (Path(os.environ["HARNESS_RESULTS"]) / "latest" / "report.html").mkdir()
+"""
+
+
+def test_a_page_that_cannot_be_drawn_costs_a_note_and_not_the_run(fresh):
+    (fresh.folder / "in_the_way.py").write_text(IN_THE_WAY)
+    drawn = [word for word in UNTIMED if word != "--no-plots"]
+    done = fresh("run", "-P", "in_the_way.py", "--plugins", "shd-synthetic,lif,accuracy", *drawn)
+    assert done.returncode == 0, done.stderr
+    assert "warning: report.html was not written: IsADirectoryError" in done.stderr
+    assert "1 ok" in done.stdout
+    (folder,) = fresh.runs()
+    assert json.loads((folder / "run.json").read_text())["state"] == "finished"
+    assert list((folder / "plots").iterdir())
 
 
 def wait_for(folder, count=1):
@@ -202,13 +226,14 @@ def test_a_refused_trial_is_a_row_and_alone_it_is_nothing_ran(fresh):
         (("cache", "burn"), "'burn' is not one of 'show', 'clear'"),
     ],
 )
-def test_a_users_mistake_is_one_line_and_status_4(fresh, arguments, message):
-    done = fresh(*arguments)
-    assert done.returncode == 4, done.stdout + done.stderr
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-    assert message in done.stderr
-    assert fresh.runs() == []
+def test_a_users_mistake_is_one_line_and_status_4(places, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(places)
+    assert main(arguments) == 4
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert told.count("\n") == 1
+    assert message in told
+    assert not list(places.glob("results/*"))
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:7"])

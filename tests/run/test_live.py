@@ -9,6 +9,8 @@ import re
 import select
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,6 +138,29 @@ def test_names_and_messages_steer_no_terminal():
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "?[2J[bold]x" in text
+
+
+def test_an_interrupt_never_waits_for_what_it_interrupts():
+    """Ctrl-C runs in whatever the main thread does, in the midst of a row that it changes too, and says so afterwards."""
+    console = terminal()
+    with LiveTable(console) as table:
+        table.trial_started("toy lif s0")
+
+        def pressed():
+            time.sleep(0.6)  # until the thread that draws holds rich's lock and waits for the table's
+            table.interrupted(1)
+            return 0.0
+
+        table.estimate.clock = pressed
+        changing = threading.Thread(target=table.epoch, args=("toy lif s0", 1, 2, {}), daemon=True)
+        changing.start()
+        changing.join(timeout=30)
+        assert not changing.is_alive()
+        table.estimate.clock = time.monotonic
+        deadline = time.monotonic() + 30
+        while "interrupted: finishing what runs; Ctrl-C again" not in left_behind(console):
+            assert time.monotonic() < deadline, "it was never said"
+            time.sleep(0.01)
 
 
 def test_stages_of_preparation_come_and_go():

@@ -257,7 +257,7 @@ def test_report_inflation_keeps_the_honest_figure_and_adds_a_curve(cli):
 
 
 def test_a_limited_run_is_marked_everywhere(cli):
-    done = cli("run", "--plugins", "shd-synthetic,iaf", "--limit", "20", "--no-timing", *SMALL)
+    done = cli("run", "--plugins", "shd-synthetic,iaf,accuracy", "--limit", "20", "--no-timing", *SMALL)
     assert done.returncode == 0, done.stderr
     assert "limited to 20 recordings a split: no number here is comparable" in done.stdout
     latest = (cli.results / "latest").resolve()

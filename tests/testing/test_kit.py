@@ -158,7 +158,7 @@ def test_the_command_prints_a_table_and_passes(capsys):
 
 
 def test_the_command_fails_where_a_check_fails_and_says_on_what(capsys):
-    code, out, _ = check_plugin(capsys, "early", "--examples", "60")
+    code, out, _ = check_plugin(capsys, "early", "--examples", "20")
     assert code == 3
     assert "failed" in out
     assert "differ beyond rounding" in " ".join(out.split())
