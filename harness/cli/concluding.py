@@ -67,7 +67,7 @@ def write_file(path: Path, content: bytes, *, option: str | None = None) -> None
 
 
 def write_plots(output: Path, write: Callable[[Path], list[Path]]) -> None:
-    """Let ``write`` draw into the folder ``output`` and name the PNG files among what it returns.
+    """Let ``write`` draw into the folder ``output`` and name what it returns, drawings once by their PNG files.
 
     Raises :class:`UsageError` for a folder that cannot be written.
     """
@@ -77,7 +77,8 @@ def write_plots(output: Path, write: Callable[[Path], list[Path]]) -> None:
         raise UsageError(
             f"{output}: cannot be written: {error.strerror or error}; name a folder with --output"
         ) from None
-    click.echo(f"plots: {', '.join(str(item) for item in written if item.suffix == '.png')}")
+    names = (str(item.relative_to(output)) for item in written if item.suffix != ".svg")
+    click.echo(f"in {shown_path(output)}: {', '.join(names)}")
 
 
 def plain(found: Check) -> dict[str, Any]:

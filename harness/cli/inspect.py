@@ -117,8 +117,6 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 def _draw(inspection: Inspection, output: Path, *, animated: bool) -> None:
     from ..report.inspection_plots import write_inspection
 
-    written: list[Path] = []
-
     def draw(folder: Path) -> list[Path]:
         with _whole(folder) as place:
             made = list(write_inspection(inspection, place))
@@ -126,13 +124,22 @@ def _draw(inspection: Inspection, output: Path, *, animated: bool) -> None:
                 from ..report.animation import write_animations
 
                 made += write_animations(inspection, place)
-        written.extend(folder / item.relative_to(place) for item in made)
-        return written
+        return [folder / item.relative_to(place) for item in made]
 
-    write_plots(output, draw)
-    moving = [str(item) for item in written if item.suffix in (".gif", ".html")]
-    if moving:
-        click.echo(f"animation: {', '.join(moving)}")
+    with _drawing():
+        write_plots(output, draw)
+
+
+@contextlib.contextmanager
+def _drawing() -> Iterator[None]:
+    """Say on standard error, where that is a terminal, what is waited for."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("drawing"):
+        yield
 
 
 @contextlib.contextmanager

@@ -45,10 +45,14 @@ def print_inspection(inspection: Inspection) -> None:
     if shared:
         click.echo(shared)
     click.echo()
-    console.print(_balance(inspection))
-    left = len(inspection.classes) - _CLASSES
-    if left > 0:
-        click.echo(f"... and {left} more class{'es' * (left != 1)}: see balance.png, or --json")
+    balance = _balance(inspection)
+    if balance is None:
+        click.echo("every class is as large as any other")
+    else:
+        console.print(balance)
+        left = len(inspection.classes) - _CLASSES
+        if left > 0:
+            click.echo(f"... and {left} more class{'es' * (left != 1)}: see balance.png, or --json")
     if inspection.compared:
         click.echo()
         console.print(_comparison(inspection))
@@ -66,14 +70,18 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _balance(inspection: Inspection) -> Table:
+def _balance(inspection: Inspection) -> Table | None:
+    """Recordings of each class, or None where all have as many."""
+    import numpy as np
     from rich.text import Text
 
     from ..inspection.wording import printable
 
+    sizes = [np.bincount(split.labels, minlength=len(inspection.classes)) for split in inspection.splits.values()]
+    if all(of_split.min() == of_split.max() for of_split in sizes):
+        return None
     table = _table("class", *inspection.splits)
-    for label, name in enumerate(inspection.classes[:_CLASSES]):
-        counts = (int((split.labels == label).sum()) for split in inspection.splits.values())
+    for name, *counts in zip(inspection.classes[:_CLASSES], *sizes, strict=False):
         table.add_row(Text(printable(name)), *(f"{count:,}" for count in counts))
     return table
 

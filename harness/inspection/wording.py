@@ -21,7 +21,7 @@ _LONGEST = 40
 def encoding_words(encoding: Encoding, sensor_size: tuple[int, int, int]) -> str:
     """``10 ms bins, 5 channels summed, events before 700 ms: 70 steps x 140 channels``."""
     vision = sensor_size[1] > 1
-    words = [f"{encoding.dt:g} ms bins"]
+    words = [f"{encoding.dt:,g} ms bins"]
     if encoding.factor > 1:
         words.append(
             f"{encoding.factor} x {encoding.factor} pixels summed" if vision else f"{encoding.factor} channels summed"
@@ -29,9 +29,9 @@ def encoding_words(encoding: Encoding, sensor_size: tuple[int, int, int]) -> str
     if sensor_size[2] > 1 and encoding.polarity == "merge":
         words.append("polarities merged")
     if encoding.crop is not None:
-        words.append(f"events before {encoding.crop:g} ms")
+        words.append(f"events before {encoding.crop:,g} ms")
     if encoding.slice is not None:
-        words.append(f"slices of {encoding.slice:g} ms")
+        words.append(f"slices of {encoding.slice:,g} ms")
     if encoding.tonic_window is not None:
         words.append(f"as tonic's ToFrame with windows of {encoding.tonic_window:g} ms")
     steps = "as many steps as each recording has" if encoding.steps is None else f"{encoding.steps} steps"
@@ -98,7 +98,7 @@ def facts(inspection: Inspection) -> dict[str, Mapping[str, str]]:
             "last event at": _ms(times.t_max_ms),
         }
         if encoding.crop is not None:
-            own[f"lost to crop at {encoding.crop:g} ms"] = _lost(losses, losses.cropped)
+            own[f"lost to crop at {encoding.crop:,g} ms"] = _lost(losses, losses.cropped)
         if encoding.slice is not None or encoding.tonic_window is not None:
             own["lost in incomplete ends"] = _lost(losses, losses.incomplete)
         if encoding.slice is not None:

@@ -157,7 +157,9 @@ def _sheet(
     wide = max(column * len(shown) + _GAP, 300)
     top = 2 * _GAP + 3 * _LINE
     sheet = np.zeros((top + height + _GAP + 2 * _LINE, wide), np.uint8)
-    _write(sheet, title(inspection), _GAP, _GAP // 2, _font(_SMALL + 1), wide - 2 * _GAP)
+    font, room = _font(_SMALL + 1), wide - 2 * _GAP
+    headline = title(inspection, short=font.getlength(title(inspection)) > room)
+    _write(sheet, headline, _GAP, _GAP // 2, font, room)
     places = []
     for number, item in enumerate(shown):
         left = _GAP + column * number

@@ -89,7 +89,7 @@ def marks(inspection: Inspection, span: float) -> str:
     said = []
     crop = inspection.encoding.crop
     if crop is not None:
-        said.append(f"dashed: crop at {crop:g} ms" if crop <= span else f"crop at {crop:g} ms, after all that is shown")
+        said.append(f"dashed: crop at {crop:,g} ms" if crop <= span else f"crop at {crop:,g} ms, after all that is shown")
     if any(used_ms(inspection, shown) is not None for shown in inspection.shown):
         said.append("grey: left out by the encoding")
     return ", ".join(said)

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from ..inspection.findings import Inspection, Shown
 
 
-def title(inspection: Inspection) -> str:
-    """The dataset, whether it is generated or limited, the harness."""
+def title(inspection: Inspection, *, short: bool = False) -> str:
+    """The dataset, whether it is generated or limited, and, unless ``short``, the harness."""
     generated = " (synthetic)" if inspection.synthetic else ""
     limited = f", limited to {inspection.limit} recordings a split" if inspection.limit is not None else ""
-    return f"{named(inspection.dataset)}{generated}{limited} - snn-harness {harness_version()}"
+    made_by = "" if short else f" - snn-harness\u00a0{harness_version()}"
+    return f"{named(inspection.dataset)}{generated}{limited}{made_by}"
 
 
 def named(name: object) -> str:

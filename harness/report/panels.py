@@ -62,7 +62,9 @@ def name_axes(axis: Axes, *, x: str, y: str = "") -> None:
 def head(figure: Figure, *lines: str) -> None:
     """Write ``lines`` over the panels, broken where the figure is too narrow for them."""
     across = int(_LETTERS * figure.get_figwidth())
-    figure.suptitle("\n".join(fill(line, across, break_long_words=False) for line in lines if line))
+    figure.suptitle(
+        "\n".join(fill(line, across, break_long_words=False, break_on_hyphens=False) for line in lines if line)
+    )
 
 
 def axis_label(title: str, unit: str) -> str:
@@ -87,7 +89,7 @@ def title_of(dataset: str, summary: Summary) -> str:
     """What stands over every plot of ``dataset``: the dataset, whether it is generated or limited, the harness."""
     generated = " (synthetic)" if dataset in summary.synthetic else ""
     limited = f", limited to {summary.limit} recordings a split" if summary.limit is not None else ""
-    return f"{dataset}{generated}{limited} - snn-harness {summary.harness}"
+    return f"{dataset}{generated}{limited} - snn-harness\u00a0{summary.harness}"
 
 
 def row_name(row: Row) -> str:

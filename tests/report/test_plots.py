@@ -32,7 +32,7 @@ def test_every_figure_is_written_in_both_formats(tmp_path):
 def test_titles_say_dataset_version_and_that_it_is_synthetic(tmp_path):
     write_plots(GOOD, summarise(GOOD), tmp_path)
     for path in tmp_path.glob("*.svg"):
-        assert "toy (synthetic) - snn-harness 9.9" in path.read_text()
+        assert "toy (synthetic) - snn-harness\u00a09.9" in path.read_text()
     text = (tmp_path / "toy-accuracy-against-cost.svg").read_text()
     for word in ("test accuracy (%)", "SynOps (operations/recording)", "iaf (n=3)", "lif (n=3)"):
         assert word in text
