@@ -19,6 +19,7 @@ class Mark(StrEnum):
     WORSE = "worse"
     BETTER = "better"
     SAME = "same"
+    NOT_WORSE = "not worse"
     INCONCLUSIVE = "inconclusive"
     NOT_COMPARABLE = "not comparable"
 
@@ -97,7 +98,7 @@ class Pending:
 
 def decide(pending: Sequence[Pending], confidence: float) -> list[Verdict]:
     """A verdict for each: worse or better where Holm's adjusted p allows it and the effect passes its margin; same where both sides are
-    identical or a loss of the margin is excluded; else inconclusive."""
+    identical, not worse where a loss of the margin is excluded; else inconclusive."""
     level = 1 - confidence
     worse = holm([item.evidence.p_worse for item in pending])
     better = holm([item.evidence.p_better for item in pending])
@@ -111,7 +112,7 @@ def decide(pending: Sequence[Pending], confidence: float) -> list[Verdict]:
         elif p_better <= level and evidence.effect > item.margin:
             mark = Mark.BETTER
         elif evidence.low > -item.margin:
-            mark = Mark.SAME
+            mark = Mark.NOT_WORSE
         else:
             mark = Mark.INCONCLUSIVE
         verdicts.append(_told(item, mark, level / len(pending)))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 # The marks of a configuration that was compared, what matters most first.
-ORDER = ("worse", "better", "inconclusive", "same")
+ORDER = ("worse", "better", "inconclusive", "not worse", "same")
 
 
 class Session:

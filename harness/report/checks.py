@@ -18,6 +18,7 @@ MARKS = {
     Mark.WORSE: "▼ worse",
     Mark.BETTER: "▲ better",
     Mark.SAME: "= same",
+    Mark.NOT_WORSE: "≥ not worse",
     Mark.INCONCLUSIVE: "? inconclusive",
     Mark.NOT_COMPARABLE: "- not comparable",
 }
@@ -25,6 +26,7 @@ _STYLES = {
     Mark.WORSE: "bold red",
     Mark.BETTER: "green",
     Mark.SAME: "",
+    Mark.NOT_WORSE: "",
     Mark.INCONCLUSIVE: "yellow",
     Mark.NOT_COMPARABLE: "dim",
 }

@@ -30,7 +30,7 @@ def rerun(*answers):
 def test_a_slowdown_that_comes_again_is_worse():
     again, asked = rerun(timed(0.22, seed=1), timed(0.0, "s", seed=2))
     slow, even = judge([timed(0.2), timed(0.0, "s")], Gate(), again)
-    assert (slow.mark, even.mark) == (Mark.WORSE, Mark.SAME)
+    assert (slow.mark, even.mark) == (Mark.WORSE, Mark.NOT_WORSE)
     assert slow.change == pytest.approx(0.2, abs=0.02)
     assert (slow.old, slow.new) == (10.0, pytest.approx(12.0))
     assert "a rerun confirms it: +2" in slow.reason
@@ -42,7 +42,7 @@ def test_one_that_does_not_is_inconclusive_and_both_figures_are_told():
     (verdict,) = judge([timed(0.2)], Gate(), again)
     assert verdict.mark is Mark.INCONCLUSIVE
     assert verdict.reason.startswith("a rerun does not confirm it: +")
-    assert verdict.reason.endswith(", same")
+    assert verdict.reason.endswith(", not worse")
 
 
 def test_one_that_cannot_be_measured_again_is_inconclusive():
@@ -55,14 +55,14 @@ def test_one_that_cannot_be_measured_again_is_inconclusive():
 def test_nothing_is_measured_again_for_what_is_faster_or_within_the_threshold():
     again, asked = rerun()
     faster, slower = judge([timed(-0.3), timed(0.03, "s")], Gate(), again)
-    assert (faster.mark, slower.mark) == (Mark.BETTER, Mark.SAME)
+    assert (faster.mark, slower.mark) == (Mark.BETTER, Mark.NOT_WORSE)
     assert asked == []
 
 
 def test_a_threshold_by_work_decides():
     again, _ = rerun(timed(0.2, seed=1))
     (verdict,) = judge([timed(0.2)], Gate().with_limit("training_step", "threshold", 0.5), again)
-    assert verdict.mark is Mark.SAME
+    assert verdict.mark is Mark.NOT_WORSE
 
 
 def test_what_a_side_refuses_is_not_comparable_with_its_reason():

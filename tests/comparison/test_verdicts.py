@@ -37,7 +37,7 @@ def test_a_loss_that_is_sure_and_passes_the_margin_is_worse():
 
 
 def test_neither_a_sure_loss_within_the_margin_nor_an_unsure_one_beyond_it_is():
-    assert marks(pending(effect=-0.005, p_worse=1e-6, low=-0.008)) == [Mark.SAME]
+    assert marks(pending(effect=-0.005, p_worse=1e-6, low=-0.008)) == [Mark.NOT_WORSE]
     assert marks(pending(effect=-0.005, p_worse=1e-6, low=-0.02)) == [Mark.INCONCLUSIVE]
     assert marks(pending(effect=-0.05, p_worse=0.02)) == [Mark.INCONCLUSIVE]
 
