@@ -101,6 +101,7 @@ def _findings(split, recordings, labels, groups, encoding, size, percentile):
     return SplitFindings(
         split=split,
         total=len(recordings),
+        recordings=np.arange(len(recordings)),
         labels=np.asarray(labels, np.int64),
         counts=np.array([len(one) for one in recordings], np.int64),
         durations_ms=np.array([(one["t"][-1] + 1) / 1000 if len(one) else 0.0 for one in recordings]),
@@ -140,7 +141,7 @@ def _compared(label, encoding, splits, size, shown):
         samples=samples,
         losses=losses,
         density=len(filled) / max(len(cells), 1),
-        several=float((filled > 1).mean()) if len(filled) else 0.0,
+        share_several=float((filled > 1).mean()) if len(filled) else 0.0,
         mean=float(filled.mean()) if len(filled) else 0.0,
         largest=int(filled.max(initial=0)),
         bytes_a_sample=len(cells) / max(samples, 1),

@@ -161,7 +161,7 @@ def test_a_percentile_is_exact_to_its_bin_however_late_and_in_whatever_order_eve
     np.testing.assert_array_equal(found.counts, np.bincount(times // found.bin_us))
     bins = round(found.percentile_ms * 1000) // found.bin_us
     before = [int((times // found.bin_us < count).sum()) for count in (bins - 1, bins)]
-    assert Fraction(before[0]) < Fraction(percentile) * len(times) / 100 <= before[1]
+    assert Fraction(before[0]) < Fraction(str(percentile)) * len(times) / 100 <= before[1]
 
 
 def test_each_split_is_read_once_and_not_held_whatever_is_compared(held):
@@ -273,6 +273,9 @@ def test_recordings_are_shown_by_class_and_number_and_few_where_none_is_named(he
 
     assert shown() == [4, 1, 2, 0]
     assert shown(limit=2) == [4, 1, 2, 0]
+    few = held(recordings, limit=2).splits["train"]
+    assert few.labels.tolist() == [recordings[number][1] for number in few.recordings]
+    assert few.durations_ms.tolist() == [number + 0.501 for number in few.recordings]
     assert shown(classes=[CLASSES[1]], shown=[5, 1, 5]) == [1, 5]
     with pytest.raises(UsageError, match="13 recordings are to be shown; 12"):
         held([([0], 0)] * 13, shown=range(13))
@@ -310,6 +313,19 @@ def test_a_recording_that_cannot_be_is_named(held):
         held([([0], 0), ([1e12], 0)], what_if={"crop": ["none"]})
 
 
+@pytest.mark.parametrize(
+    ("groups", "label", "message"),
+    [
+        (["a"], 0, "train: 1 groups for 2 recordings"),
+        (None, "a", "train: labels are no whole numbers, one a recording"),
+        (None, [1, 2], "train: labels are no whole numbers, one a recording"),
+    ],
+)
+def test_what_a_source_says_of_its_recordings_must_fit_them(held, groups, label, message):
+    with pytest.raises(DataError, match=message):
+        held([([0], 0), ([1], label)], held={"train groups": groups})
+
+
 def test_json_is_strict_and_holds_every_number(held):
     found = held([([0, 1, 30], 0), ([4], 1)], what_if={"dt": [1]}, held={"train groups": ["b", "a"]}, percentile=50)
     told = json.loads(json.dumps(to_json(found), allow_nan=False))
@@ -337,7 +353,58 @@ def test_what_is_printed_shows_names_as_text(held, capsys, monkeypatch):
     assert all(letter.isprintable() for letter in out.replace("\n", ""))
     assert "held: 10 channels\nencoding: 2 ms bins, events before 20 ms: 10 steps x 10 channels\n" in out
     assert re.search(r"lost to crop at 20 ms +33\.3 % \(4\) +0\.0 % \(0\)\n", out)
+    assert "what if (both splits)" in out
     assert "as inspected (dt=2 ms)" in out
+
+
+PRINTED = """\
+held: 10 channels
+encoding: 5 ms bins, 10 channels summed, slices of 10 ms: 2 steps x 1 channels
+
+                                    train               test
+recordings                              4                  1
+events                                 11                  5
+  a recording *                 1 / 2 / 6          5 / 5 / 5
+duration, ms *          1.0 / 10.0 / 25.0 13.0 / 13.0 / 13.0
+classes                    2 of 5, 2 each     1 of 5, 1 each
+50 % of events before              9.0 ms             3.0 ms
+last event at                     25.0 ms            13.0 ms
+lost in incomplete ends        36.4 % (4)         40.0 % (2)
+  recordings cut so                     3                  1
+samples                                 4                  1
+  cells not 0                      62.5 %             50.0 %
+  of these above 1                 40.0 %            100.0 %
+  mean count / most              1.40 / 2           3.00 / 3
+  memory of all (one)           8 B (2 B)          2 B (2 B)
+* least / median / most
+
+class           train test
+plain               2    0
+[red]loud[/red]     2    1
+?[31mesc?$x$        0    0
+?audio              0    0
+never               0    0
+
+                                                            of
+                                                  cells  these   mean       memory
+what if (both splits)   steps cells  incomplete   not 0    > 1  count  most of one
+as inspected (dt=5 ms)      2     2      37.5 %  60.0 % 50.0 %   1.67     3    2 B
+dt=10 ms                    1     1      37.5 %  80.0 % 75.0 %   2.50     4    1 B
+
+shown: train recordings 0 (plain), 1 ([red]loud[/red])
+"""
+
+
+def test_every_number_that_is_printed_is_the_one_counted_by_hand(held, capsys, monkeypatch):
+    from harness.cli.inspected import print_inspection
+
+    monkeypatch.setenv("COLUMNS", "120")
+    train = [([1, 1, 8, 9, 24, 25], 0), ([1], 1), ([0, 10], 1), ([3, 9.999], 0)]
+    asked = {"encoding": ["cut"], "encoding.dt": [5], "encoding.factor": [10]}
+    print_inspection(held(train, [([2, 2, 2, 12, 13], 1)], settings=asked, what_if={"dt": [10]}, percentile=50))
+    printed = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("note: ")]
+    # How far columns stand apart is the table's.
+    assert [line.split() for line in printed] == [line.split() for line in PRINTED.splitlines()]
 
 
 def test_real_digits_have_the_speakers_times_and_losses_that_were_counted_by_hand(real_data):

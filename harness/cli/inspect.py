@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ import click
 
 from ..errors import UsageError
 from ..experiment import parse_setting
-from .concluding import readers_may_leave, write_plots
+from ..places import cache_named
+from .concluding import write_plots
 from .inspected import print_inspection
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--recipe", default="default", metavar="NAME", help="As in a run, where it says how events are encoded.")
 @click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Instead of HARNESS_DATA.")
+@click.option("--cache", type=click.Path(path_type=Path), metavar="DIR", help="Instead of HARNESS_CACHE.")
 @click.option("--limit", type=int, metavar="N", help="N recordings a split, the same ones as in a run.")
 @click.option("--class", "classes", multiple=True, metavar="NAME", help="Show the first recording of this class.")
 @click.option("--recording", "shown", multiple=True, type=int, metavar="N", help="Show this recording.")
@@ -52,12 +54,14 @@ def inspect(obj: dict[str, Any], /, name: str, as_json: bool, output: Path | Non
     harness inspect shd --data DIR --what-if dt=5,10,20
     harness inspect dvsgesture-synthetic --limit 50 --class arm-roll --class air-drums
     """
+    if output is not None and (as_json or given["no_plots"]):
+        raise UsageError(f"--output: {'--json' if as_json else '--no-plots'} draws nothing; leave one of them out")
     settings = dict(parse_setting(text) for text in given["settings"])
     what_if = _what_if(given["what_if"])
 
     from ..inspection.inspecting import inspect_dataset
 
-    with _progress() as progress:
+    with cache_named(given["cache"]), _progress() as progress:
         inspection = inspect_dataset(
             obj["registry"],
             name,
@@ -71,8 +75,7 @@ def inspect(obj: dict[str, Any], /, name: str, as_json: bool, output: Path | Non
 
         click.echo(json.dumps(to_json(inspection), allow_nan=False))
         return
-    with readers_may_leave():
-        print_inspection(inspection)
+    print_inspection(inspection)
     if not given["no_plots"]:
         _draw(inspection, output or Path(f"inspect-{inspection.dataset}"), animated=not given["no_animation"])
 
@@ -115,14 +118,15 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _draw(inspection: Inspection, output: Path, *, animated: bool) -> None:
-    from ..report.inspection_plots import write_inspection
+    from ..report.animation import FILES, write_animations
+    from ..report.inspection_plots import FIGURES, write_inspection
+
+    owned = [*FILES, *(f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png"))]
 
     def draw(folder: Path) -> list[Path]:
-        with _whole(folder) as place:
+        with _whole(folder, owned) as place:
             made = list(write_inspection(inspection, place))
-            if animated and inspection.vision:
-                from ..report.animation import write_animations
-
+            if animated:
                 made += write_animations(inspection, place)
         return [folder / item.relative_to(place) for item in made]
 
@@ -143,16 +147,24 @@ def _drawing() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A place to draw in; what lies there goes to ``folder`` once all is drawn, so that an interruption leaves no half."""
+def _whole(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
+    """A place to draw in; what lies there goes to ``folder`` once all is drawn, so that an interruption leaves no half.
+
+    Files named in ``owned`` that were not drawn now are of another inspection, and are removed.
+    """
     from tempfile import TemporaryDirectory
 
     folder.mkdir(parents=True, exist_ok=True)
+    drawn: set[str] = set()
     try:
         with TemporaryDirectory(prefix=".drawing-", dir=folder) as place:
             yield Path(place)
             for item in sorted(Path(place).iterdir()):
                 item.replace(folder / item.name)
+                drawn.add(item.name)
+            for stale in (folder / name for name in owned if name not in drawn):
+                if stale.is_file():
+                    stale.unlink()
     finally:
         # Nothing drawn leaves no folder.
         with contextlib.suppress(OSError):

@@ -109,9 +109,9 @@ def _comparison(inspection: Inspection) -> Grid:
         figures.append(column("incomplete", *(percent(item.losses.share(item.losses.incomplete)) for item in found)))
     figures += [
         column("cells not 0", *(percent(item.density) for item in found)),
-        column("of these > 1", *(percent(item.several) for item in found)),
+        column("of these > 1", *(percent(item.share_several) for item in found)),
         column("mean count", *(f"{item.mean:.2f}" for item in found)),
         column("most", *(f"{item.largest:,}" for item in found)),
         column("memory of one", *(bytes_words(item.bytes_a_sample) for item in found)),
     ]
-    return Grid([column("what if", *(item.label for item in found))], figures)
+    return Grid([column("what if (both splits)", *(item.label for item in found))], figures)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from ..places import CACHE, writing
 from .frames import Frames
 from .packed import PackedFrames
 
@@ -39,6 +40,11 @@ class Entry:
         return self.path.name.rpartition("-")[0]
 
     @property
+    def cache(self) -> Path:
+        """The cache that it lies in."""
+        return self.path.parent.parent
+
+    @property
     def bytes(self) -> int:
         """Room it takes."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
@@ -50,9 +56,14 @@ class Entry:
 
     @contextlib.contextmanager
     def locked(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """Keep other processes from building this entry; ``waiting`` is called once if another one does."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path.parent / f".{self.path.name}.lock").open("w") as lock:
+        """Keep other processes from building this entry; ``waiting`` is called once if another one does.
+
+        Raises :class:`UsageError` where the cache cannot be written.
+        """
+        with writing(self.cache, CACHE):
+            self.path.mkdir(parents=True, exist_ok=True)
+            opened = (self.path.parent / f".{self.path.name}.lock").open("w")
+        with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -16,7 +16,7 @@ from ..specification import digest
 from .cache import Entry, cache_entries, clear, entry_at, open_split
 from .encode import encode_bulk, sample_shape
 from .frames import Frames
-from .reading import Ints, checked_labels, chunks, portions, subset
+from .reading import Ints, checked_groups, checked_labels, chunks, portions, subset
 from .writer import SplitWriter
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _encode_split(
     if not len(labels):
         raise DataError(f"{dataset.name}: the {split} split holds no recordings")
     chosen = subset(labels, limit)
-    groups = getattr(source, "groups", None)
+    named = checked_groups(source, split)
     totals = {"events": 0, "cropped": 0, "incomplete": 0, "incomplete_slices": 0}
     with SplitWriter(entry, split, shape) as writer:
         done = 0
@@ -129,7 +129,6 @@ def _encode_split(
         recordings = writer.recordings()
         if not len(recordings):
             raise DataError(f"{dataset.name}: no {split} recording is as long as one slice of {encoding.slice:g} ms")
-        named = None if groups is None else np.array([str(group) for group in groups])
         writer.finish(
             labels=labels[recordings],
             groups=None if named is None else named[recordings],

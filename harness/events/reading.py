@@ -30,11 +30,27 @@ def checked_labels(source: Any, classes: int, split: str) -> Ints:
     given = getattr(source, "labels", None)
     if given is None:
         given = [source[index][1] for index in range(len(source))]
-    labels = np.asarray(given, dtype=np.int64)
+    try:
+        labels = np.asarray(given, dtype=np.int64)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{split}: labels are no whole numbers, one a recording") from None
+    if labels.shape != (len(source),):
+        raise DataError(f"{split}: labels of shape {labels.shape} for {len(source)} recordings")
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(wrong):
         raise DataError(f"{split} recording {wrong[0]} has label {labels[wrong[0]]}; there are {classes} classes")
     return labels
+
+
+def checked_groups(source: Any, split: str) -> npt.NDArray[np.str_] | None:
+    """Every recording's speaker or subject (recordings,), None where the source names none; raises :class:`DataError`."""
+    given = getattr(source, "groups", None)
+    if given is None:
+        return None
+    named = [str(group) for group in given]
+    if len(named) != len(source):
+        raise DataError(f"{split}: {len(named)} groups for {len(source)} recordings")
+    return np.array(named, dtype=np.str_)
 
 
 def subset(labels: Ints, limit: int | None) -> Ints:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from ..places import CACHE, writing
 from ..store import write_atomically
 from .cache import DENSE_FILE, MANIFEST, PACKED_FILE, Entry, checksum
 from .packed import Packer
@@ -28,10 +29,12 @@ class SplitWriter:
     """Writes a split chunk by chunk into a temporary folder, and gives it its name when it is whole.
 
     It begins dense, each chunk in its own width, and goes on packed from where all of it would take more than ``dense_bytes``.
+    Raises :class:`harness.UsageError` where the system refuses to write.
     """
 
     def __init__(self, entry: Entry, split: str, shape: tuple[int, ...], *, dense_bytes: int = DENSE_BYTES) -> None:
         self._dense_bytes = dense_bytes
+        self._cache = entry.cache
         self._final = entry.path / split
         self._folder = entry.path / f".{split}.{secrets.token_hex(4)}.tmp"
         self._shape = shape
@@ -46,12 +49,14 @@ class SplitWriter:
         self._packer: Packer | None = None
 
     def __enter__(self) -> SplitWriter:
-        self._folder.mkdir(parents=True)
-        self._file = self._open(DENSE_FILE)
+        with self._writing():
+            self._folder.mkdir(parents=True)
+            self._file = self._open(DENSE_FILE)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._files.close()
+        with contextlib.suppress(OSError):  # of a full disk once more, for what is thrown away
+            self._files.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(
@@ -65,13 +70,14 @@ class SplitWriter:
         self._recordings.append(recordings)
         if lengths is not None:
             self._lengths.append(lengths)
-        if self._packer is None and math.prod(self._whole) * self._dtype.itemsize > self._dense_bytes:
-            self._begin_packing()
-        if self._packer is not None:
-            self._packer.add(frames)
-        else:
-            self._chunks.append((frames.shape, frames.dtype))
-            self._file.write(np.ascontiguousarray(frames).data)
+        with self._writing():
+            if self._packer is None and math.prod(self._whole) * self._dtype.itemsize > self._dense_bytes:
+                self._begin_packing()
+            if self._packer is not None:
+                self._packer.add(frames)
+            else:
+                self._chunks.append((frames.shape, frames.dtype))
+                self._file.write(np.ascontiguousarray(frames).data)
 
     def recordings(self) -> npt.NDArray[np.int64]:
         """The recording of every sample so far."""
@@ -81,6 +87,12 @@ class SplitWriter:
         self, *, labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_] | None, facts: dict[str, Any]
     ) -> None:
         """Write labels and manifest, and put the split in its place."""
+        with self._writing():
+            self._finish(labels, groups, facts)
+
+    def _finish(
+        self, labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_] | None, facts: dict[str, Any]
+    ) -> None:
         if self._packer is None and any((*shape[1:], dtype) != self._one for shape, dtype in self._chunks):
             self._even_out()
         assert self._file is not None
@@ -116,6 +128,9 @@ class SplitWriter:
     @property
     def _one(self) -> tuple[Any, ...]:
         return (self._steps, *self._shape, self._dtype)
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return writing(self._cache, CACHE)
 
     def _path(self, name: str) -> Path:
         return self._folder / name

@@ -62,8 +62,8 @@ class TimeSums:
         total = int(counts.sum())
         reached = None
         if total:
-            # In whole numbers: the bin that holds the last of the events needed.
-            needed = max(ceil(Fraction(percentile) * total / 100), 1)
+            # In whole numbers, and 99.9 as written: the bin that holds the last of the events needed.
+            needed = max(ceil(Fraction(str(float(percentile))) * total / 100), 1)
             reached = int(np.searchsorted(np.cumsum(counts), needed)) + 1
         return TimeHistogram(
             counts=counts,

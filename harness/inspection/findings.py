@@ -89,14 +89,16 @@ class FrameCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitFindings:
-    """One split. Arrays are (recordings,): ``labels``, ``counts`` of events, ``durations_ms`` up to and with the last event.
+    """One split. Arrays are (recordings,): ``recordings`` are their numbers, ``durations_ms`` reach up to and with the last event.
 
-    ``total`` recordings lie in the split, of which ``len(labels)`` were looked at. ``groups`` (recordings,) are speakers or
-    subjects, None where the dataset names none. ``samples`` is how many the encoding makes, ``frames`` what lies in them.
+    ``total`` recordings lie in the split, of which ``len(labels)`` were looked at; ``counts`` are of their events. ``groups``
+    (recordings,) are speakers or subjects, None where the dataset names none. ``samples`` is how many the encoding makes,
+    ``frames`` what lies in them.
     """
 
     split: str
     total: int
+    recordings: Ints
     labels: Ints
     counts: Ints
     durations_ms: Floats
@@ -125,7 +127,7 @@ class Compared:
 
     ``label`` says what differs from the encoding inspected, such as ``dt=5 ms``; the first compared is that one itself.
     ``shape`` is that of a step; ``steps`` is None where recordings keep their own length. ``density`` is the share of cells
-    that are not 0, ``mean`` and ``largest`` the counts in those, ``several`` the share of those with more than one event.
+    that are not 0, ``mean`` and ``largest`` the counts in those, ``share_several`` the share of those with more than one event.
     ``bytes_a_sample`` is what dense frames take. ``frames`` are those of the first recording shown.
     """
 
@@ -136,7 +138,7 @@ class Compared:
     samples: int
     losses: Losses
     density: float
-    several: float
+    share_several: float
     mean: float
     largest: int
     bytes_a_sample: float

@@ -13,7 +13,7 @@ import numpy as np
 from ..components import load_reference
 from ..errors import DataError, UsageError, nearest
 from ..events.encode import bulk_of, encode_bulk
-from ..events.reading import Ints, checked_labels, chunks, subset
+from ..events.reading import Ints, checked_groups, checked_labels, chunks, subset
 from ..places import data_folder
 from ..registry import Registry
 from ..source import Bulk
@@ -50,10 +50,11 @@ def inspect_dataset(
     one value; ``what_if`` maps parameters of the encoding, or ``encoding``, to values that are compared, all combinations.
     ``shown`` and ``classes`` choose recordings of ``split`` to be drawn: by number, and the first of a class.
 
-    Recordings are read once, in chunks of half a million events or one recording, and encoded by each encoding in turn, so
-    memory holds a chunk, 64 Mi counts or one recording's frames with what counting them takes, and 24 bytes a recording;
-    beside these the recordings shown. Raises :class:`UsageError` for what cannot be meant, before any data are read unless
-    they decide it, and :class:`DataError` for data that are missing or malformed.
+    Recordings are read once (of a source without ``labels`` once more for these), in chunks of half a million events or one
+    recording, and encoded by each encoding in turn, so memory holds a chunk, 64 Mi counts or one recording's frames with what
+    counting them takes, and about 60 bytes a recording; beside these the recordings shown. Raises :class:`UsageError` for what
+    cannot be meant, before any data are read unless they decide it, and :class:`DataError` for data that are missing or
+    malformed.
     """
     if not (isfinite(percentile) and 0 < percentile <= 100):
         raise UsageError(f"percentile {percentile:g}: expected a number above 0, up to 100")
@@ -102,8 +103,7 @@ class _Split:
         self.labels: Ints = checked_labels(self.source, len(dataset.classes), self.split)
         if not len(self.labels):
             raise DataError(f"{dataset.name}: the {self.split} split holds no recordings")
-        groups = getattr(self.source, "groups", None)
-        self.groups = None if groups is None else np.array([str(group) for group in groups])
+        self.groups = checked_groups(self.source, self.split)
         self.chosen = subset(self.labels, self.limit)
         self.sizes, self.ends = (np.zeros(len(self.chosen), dtype=np.int64) for _ in range(2))
         self.times = TimeSums()
@@ -131,6 +131,7 @@ class _Split:
         return SplitFindings(
             split=self.split,
             total=len(self.labels),
+            recordings=self.chosen,
             labels=self.labels[self.chosen],
             counts=self.sizes,
             durations_ms=self.ends / 1000,
@@ -182,7 +183,7 @@ def _compared(asked: Asked, splits: list[_Split], first: Shown) -> tuple[Compare
                 samples=frames.samples,
                 losses=losses,
                 density=frames.density,
-                several=frames.share_several,
+                share_several=frames.share_several,
                 mean=frames.mean,
                 largest=frames.largest,
                 bytes_a_sample=frames.bytes_a_sample,

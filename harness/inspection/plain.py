@@ -78,6 +78,7 @@ def _frames(frames: FrameCounts) -> dict[str, Any]:
     return {
         **{name: getattr(frames, name) for name in FrameCounts.__dataclass_fields__},
         "density": frames.density,
+        "share_several": frames.share_several,
         "mean": frames.mean,
     }
 
@@ -102,7 +103,7 @@ def _compared(item: Compared) -> dict[str, Any]:
         "samples": item.samples,
         **_losses(item.losses),
         "density": item.density,
-        "several": item.several,
+        "share_several": item.share_several,
         "mean": item.mean,
         "largest": item.largest,
         "bytes_a_sample": item.bytes_a_sample,

@@ -31,6 +31,7 @@ _LARGEST = 2_000_000  # bytes
 _STEP = 50.0  # ms in a picture, at most, where the encoding's steps are longer
 _FASTEST, _SLOWEST = 20, 1000  # ms on the screen: viewers show none more briefly, and nobody waits longer
 _MOST = 200  # pictures
+FILES = ("events.gif", "player.html")
 _GAP, _LINE, _SMALL = 8, 17, 12
 # Inks on white paper, as in the figures: none, one and more of ON, by none, one and more of OFF; then greys for letters.
 _GREYS = 6
@@ -66,7 +67,7 @@ def write_animations(inspection: Inspection, folder: Path) -> list[Path]:
     if not inspection.vision or not inspection.shown:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {"events.gif": events_gif(inspection), "player.html": player(inspection).encode()}
+    contents = dict(zip(FILES, (events_gif(inspection), player(inspection).encode()), strict=True))
     for name, content in contents.items():
         write_atomically(folder / name, content)
     return [folder / name for name in contents]
@@ -168,8 +169,9 @@ def _sheet(
         sheet[top - 1 : top + height + 1, left - 1 : left + width + 1] = 9 + 1
         places.append((top, left))
     below = sheet.shape[0] - _LINE - 2
-    inks = ", blue: ON, orange: OFF" if inspection.sensor_size[2] > 1 else ""
-    _write(sheet, pace.words + inks, _GAP + 110, below, _font(_SMALL - 1), wide - 110 - 2 * _GAP)
+    if inspection.sensor_size[2] > 1:
+        _write(sheet, "blue: ON, orange: OFF, dark: both", _GAP, below - _LINE, _font(_SMALL - 1), room)
+    _write(sheet, pace.words, _GAP + 110, below, _font(_SMALL - 1), wide - 110 - 2 * _GAP)
     return sheet, places
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +28,8 @@ _BUSIEST = (
 
 def summed(bulk: Bulk, size: tuple[int, int, int], most: int) -> Counts:
     """One recording's events by place, (polarities, height, width), pixels summed so that no side has more than ``most``."""
-    width, height, polarities = size
-    by = max(-(-width // most), -(-height // most))
-    rows, columns = -(-height // by), -(-width // by)
-    y = np.zeros(len(bulk.t), np.int64) if bulk.y is None else bulk.y.astype(np.int64) // by
-    return _counted(bulk, polarities, y, rows, bulk.x.astype(np.int64) // by, columns)
+    row, column, (rows, columns) = _binned(bulk, size, most)
+    return _counted(bulk, size[2], row, rows, column, columns)
 
 
 def over_time(bulk: Bulk, size: tuple[int, int, int], along: str, span_us: int, most: int, columns: int) -> Counts:
@@ -66,6 +63,22 @@ def scale(largest: float) -> Normalize:
     from matplotlib.colors import PowerNorm
 
     return PowerNorm(0.5, 0, largest, clip=True)
+
+
+def blocks(size: Sequence[int], most: Sequence[int]) -> tuple[int, ...]:
+    """Into how many cells each side of ``size`` must be joined so that none has more than its ``most`` dots."""
+    return tuple(max(1, -(-side // limit)) for side, limit in zip(size, most, strict=True))
+
+
+def pooled(counts: Counts, by: Sequence[int]) -> Counts:
+    """``counts`` (..., rows, columns) with the largest of each block of ``by`` (rows, columns), the last as large as what is left.
+
+    What has more cells than pixels is drawn by leaving cells out, and with them events.
+    """
+    for axis, cells in zip((-2, -1), by, strict=True):
+        if cells > 1 and counts.shape[axis]:
+            counts = np.maximum.reduceat(counts, np.arange(0, counts.shape[axis], cells), axis=axis)
+    return counts
 
 
 def hue(index: int | None = None) -> Colormap:
@@ -138,9 +151,13 @@ def in_cells(bulk: Bulk, size: tuple[int, int, int], most: int) -> tuple[npt.NDA
 
     Pixels are summed so that no side has more than ``most``. Sensors without polarity, or with more than two, count as 1.
     """
-    width, height, polarities = size
-    by = max(-(-width // most), -(-height // most), 1)
-    rows, columns = -(-height // by), -(-width // by)
+    row, column, (rows, columns) = _binned(bulk, size, most)
+    p = bulk.p.astype(np.int64) if bulk.p is not None and size[2] == 2 else np.ones(len(bulk.t), np.int64)
+    return 2 * (row * columns + column) + p, (rows, columns)
+
+
+def _binned(bulk: Bulk, size: tuple[int, int, int], most: int) -> tuple[Counts, Counts, tuple[int, int]]:
+    """Row and column of each event with square blocks of pixels as one, and how many (rows, columns) that makes."""
+    by = max(blocks(size[:2], (most, most)))
     y = np.zeros(len(bulk.t), np.int64) if bulk.y is None else bulk.y.astype(np.int64) // by
-    p = bulk.p.astype(np.int64) if bulk.p is not None and polarities == 2 else np.ones(len(bulk.t), np.int64)
-    return 2 * (y * columns + bulk.x.astype(np.int64) // by) + p, (rows, columns)
+    return y, bulk.x.astype(np.int64) // by, (-(-size[1] // by), -(-size[0] // by))

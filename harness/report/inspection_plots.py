@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from ..inspection.findings import Inspection
 
+FIGURES = ("rasters", "times", "sizes", "balance", "frames", "what-if")
+
 __all__ = [
+    "FIGURES",
     "inspection_figures",
     "plot_balance",
     "plot_frames",
@@ -30,7 +33,7 @@ __all__ = [
 
 
 def inspection_figures(inspection: Inspection) -> Iterator[tuple[str, Figure]]:
-    """Name and figure of all that there is to draw, one by one; to be drawn inside ``styled()``."""
+    """Name (one of ``FIGURES``) and figure of all that there is to draw, one by one; to be drawn inside ``styled()``."""
     if inspection.shown:
         yield "rasters", plot_rasters(inspection)
     yield "times", plot_times(inspection)
@@ -44,12 +47,8 @@ def inspection_figures(inspection: Inspection) -> Iterator[tuple[str, Figure]]:
 
 def write_inspection(inspection: Inspection, folder: Path) -> list[Path]:
     """Write each figure as svg and png to ``folder``; returns the paths. The same inspection gives the same bytes."""
-    import warnings
-
     written: list[Path] = []
-    with styled(), warnings.catch_warnings():
-        # Vector files hold such names as text, and the pictures a box; nobody could do anything about it.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+    with styled():
         for name, figure in inspection_figures(inspection):
             written += save(figure, folder, name)
     return written

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import inf
 from typing import TYPE_CHECKING
 
 from .event_images import Counts, darkest, hues_in_words, over_time, painted, summed
-from .inspection_titles import end_ms, recording_title, title, used_ms
+from .inspection_titles import covered_ms, end_ms, recording_title, title
 from .panels import ACROSS, head
 from .style import COLOURS
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 
     from ..inspection.findings import Inspection, Shown
 
-_ROWS, _COLUMNS = 240, 300  # of a raster of channels, at most: more would be dots too small to see
+ROWS, COLUMNS = 240, 300  # dots of a panel of channels, at most: more would be too small to see
+NO_FRAME = "#e1e1e1"  # behind times that lie in no frame
 _NARROWEST = 6.5  # inches: below it, what stands over the panels is broken into too many lines
 # Of a camera, noise that hardly compresses: pixels of an image, rows and columns of a coordinate against time. The more
 # recordings are shown, the fewer, or vector files become large.
@@ -59,7 +62,7 @@ def grid(count: int, parts: tuple[float, ...], width: float, *, spare: float = 0
 def draw_raster(
     axis: Axes, inspection: Inspection, shown: Shown, span: float, largest: float, along: str = "x"
 ) -> None:
-    """The events of ``shown`` by ``along`` against time from 0 to ``span`` ms; grey where the encoding leaves them out."""
+    """The events of ``shown`` by ``along`` against time from 0 to ``span`` ms; grey where there are no frames."""
     camera = inspection.vision
     length = inspection.sensor_size[0 if along == "x" else 1]
     axis.imshow(
@@ -70,12 +73,12 @@ def draw_raster(
         origin="upper" if camera else "lower",
     )
     axis.grid(visible=False)
-    used = used_ms(inspection, shown)
-    if used is not None:
-        axis.axvspan(used, span, facecolor="#777777", alpha=0.22, linewidth=0)
+    covered = _covered(inspection, shown)
+    if covered < span:
+        axis.axvspan(covered, span, facecolor="#777777", alpha=0.22, linewidth=0)
     crop = inspection.encoding.crop
     if crop is not None and crop <= span:
-        axis.axvline(crop, color=COLOURS[6], linewidth=1, linestyle="--")
+        axis.axvline(crop, color=COLOURS[6], linewidth=1, linestyle="--", clip_on=False)
     axis.set_xlim(0, span)
 
 
@@ -84,19 +87,27 @@ def raster_scale(inspection: Inspection, span: float, along: str = "x") -> float
     return darkest(_raster(inspection, shown, along, span) for shown in inspection.shown)
 
 
-def marks(inspection: Inspection, span: float) -> str:
-    """What the marks of :func:`draw_raster` mean, where there are any."""
+def marks(inspection: Inspection, span: float, frames_ms: Iterable[float] = ()) -> str:
+    """What the marks of :func:`draw_raster` mean, where there are any, and of frames below that cover ``frames_ms``."""
     said = []
     crop = inspection.encoding.crop
     if crop is not None:
-        said.append(f"dashed: crop at {crop:,g} ms" if crop <= span else f"crop at {crop:,g} ms, after all that is shown")
-    if any(used_ms(inspection, shown) is not None for shown in inspection.shown):
-        said.append("grey: left out by the encoding")
+        said.append(
+            f"dashed: crop at {crop:,g} ms" if crop <= span else f"crop at {crop:,g} ms, after all that is shown"
+        )
+    if any(covered < span for covered in (*frames_ms, *(_covered(inspection, shown) for shown in inspection.shown))):
+        said.append("grey: in no frame")
     return ", ".join(said)
 
 
+def _covered(inspection: Inspection, shown: Shown) -> float:
+    """Up to when ``shown`` lies in frames; infinity where these count from the first event on and not from the axis' 0."""
+    tonic = inspection.encoding.tonic_window is not None
+    return inf if tonic else covered_ms(shown.frames, inspection.encoding)
+
+
 def _raster(inspection: Inspection, shown: Shown, along: str, span: float) -> Counts:
-    rows, columns = _camera_sizes(inspection)[1:] if inspection.vision else (_ROWS, _COLUMNS)
+    rows, columns = _camera_sizes(inspection)[1:] if inspection.vision else (ROWS, COLUMNS)
     return over_time(shown.events, inspection.sensor_size, along, round(span * 1000), rows, columns)
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _BARS = 120  # of a histogram of times, about
 _NAMED = 40  # bars that are named each
+_LEAST = (
+    0.02  # of its largest value is how far an axis reaches at least: less would be one number over and over below it
+)
 
 
 def plot_times(inspection: Inspection) -> Figure:
@@ -98,9 +101,11 @@ def plot_sizes(inspection: Inspection) -> Figure:
         axis.set_ylim(bottom=0)
         _name(axis, what, "recordings (% of the split)")
     crop = inspection.encoding.crop
-    if crop is not None and crop <= axes[1].get_xlim()[1]:
+    low, high = axes[1].get_xlim()
+    if crop is not None and low <= crop <= high:
         _line(axes[1], crop, COLOURS[6], "-", f"crop {_ms(crop)}")
-    head(figure, title(inspection), "sizes of recordings; dotted: medians")
+    before = f"; crop {_ms(crop)}, before all last events" if crop is not None and crop < low else ""
+    head(figure, title(inspection), f"sizes of recordings; dotted: medians{before}")
     legend(figure, axes)
     return figure
 
@@ -214,9 +219,13 @@ def _edges(values: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]
     filled = [of_split for of_split in values if len(of_split)]
     if not filled:
         return np.linspace(0.0, 1.0, 2)
-    low, high = min(map(np.min, filled)), max(map(np.max, filled))
+    low, high = float(min(map(np.min, filled))), float(max(map(np.max, filled)))
     count = int(np.clip(2 * min(map(len, filled)) ** 0.5, 8, 50))
-    return np.linspace(low, high if high > low else low + max(abs(low) * 0.1, 1.0), count + 1)
+    if high - low < _LEAST * high or high == low:
+        wide = max(_LEAST * high, 1.0)
+        low = max((low + high - wide) / 2, 0.0)
+        high = low + wide
+    return np.linspace(low, high, count + 1)
 
 
 def _name(axis: Axes, x: str, y: str) -> None:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..environment import harness_version
 from .classes import class_name
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ..components import Encoding
     from ..inspection.findings import Inspection, Shown
 
 
 def title(inspection: Inspection, *, short: bool = False) -> str:
     """The dataset, whether it is generated or limited, and, unless ``short``, the harness."""
+    made_by = "" if short else f" - snn-harness\u00a0{harness_version()}"
+    return f"{named(inspection.dataset)}{qualified(inspection)}{made_by}"
+
+
+def qualified(inspection: Inspection) -> str:
+    """`` (synthetic), limited to 4 recordings a split``, or nothing: what stands behind the dataset's name."""
     generated = " (synthetic)" if inspection.synthetic else ""
     limited = f", limited to {inspection.limit} recordings a split" if inspection.limit is not None else ""
-    made_by = "" if short else f" - snn-harness\u00a0{harness_version()}"
-    return f"{named(inspection.dataset)}{generated}{limited}{made_by}"
+    return generated + limited
 
 
 def named(name: object) -> str:
@@ -48,6 +56,12 @@ def end_ms(shown: Shown) -> float:
     return (int(shown.events.t.max()) + 1) / 1000 if len(shown.events.t) else 0.0
 
 
+def covered_ms(frames: npt.NDArray[Any], encoding: Encoding) -> float:
+    """Milliseconds that a recording's frames (samples, steps, *shape) take one after another."""
+    steps = int(frames.shape[0]) * int(frames.shape[1])
+    return steps * encoding.microseconds(encoding.dt) / 1000
+
+
 def used_ms(inspection: Inspection, shown: Shown) -> float | None:
     """From which time on the encoding leaves events out, or None where it does not say that by itself."""
     encoding = inspection.encoding
@@ -55,5 +69,7 @@ def used_ms(inspection: Inspection, shown: Shown) -> float | None:
     used = end if encoding.crop is None else min(end, encoding.crop)
     # tonic counts its windows from the first event on, and drops ends of its own.
     if encoding.slice is not None and encoding.tonic_window is None:
-        used = used // encoding.slice * encoding.slice
+        # In whole microseconds: 0.3 // 0.1 is 2.
+        whole = encoding.microseconds(encoding.slice)
+        used = encoding.microseconds(used) // whole * whole / 1000
     return used if used < end else None

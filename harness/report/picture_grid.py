@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Picture = npt.NDArray[np.uint8]
-Line = tuple[str, Sequence[tuple[str, Picture]]]
+Line = tuple[str, Sequence[tuple[str, Picture] | None]]
 
 _BESIDE, _CAPTION = 0.06, 0.22  # widths of a picture between two in a line, and above one that has a caption
 _TALLEST, _WIDEST = 2.0, 2.5  # of a picture, its one side to the other; what is narrower is stretched
@@ -23,23 +23,28 @@ _TALLEST, _WIDEST = 2.0, 2.5  # of a picture, its one side to the other; what is
 def draw_pictures(axis: Axes, lines: Sequence[Line], side: float) -> None:
     """Draw ``lines`` of (name, pictures), a picture being a caption and colours (height, width, 3), about ``side`` inches wide.
 
+    None leaves the place of a picture empty.
+
     The names stand inside the panel, since the layout of figures leaves too little room beside one that keeps its aspect.
 
     A panel an image would take most of the time of laying out a figure.
     """
     from matplotlib.patches import Rectangle
 
-    tall = proportion([picture for _, pictures in lines for _, picture in pictures])
+    tall = proportion([drawn[1] for _, pictures in lines for drawn in pictures if drawn])
     top = 0.0
     for name, pictures in lines:
-        top += _CAPTION if any(caption for caption, _ in pictures) else _BESIDE
+        top += _CAPTION if any(drawn and drawn[0] for drawn in pictures) else _BESIDE
         axis.text(-0.06, top + tall / 2, name, ha="right", va="center", fontsize=9)
-        for column, (caption, picture) in enumerate(pictures):
+        for column, drawn in enumerate(pictures):
+            if drawn is None:
+                continue
+            caption, picture = drawn
             left = column * (1 + _BESIDE)
             axis.imshow(picture, interpolation="none", extent=(left, left + 1, top + tall, top))
             axis.add_patch(Rectangle((left, top), 1, tall, fill=False, edgecolor="#cccccc", linewidth=0.6))
             axis.text(left + 0.5, top - 0.03, caption, ha="center", va="bottom", fontsize=8)
-        if not pictures:
+        if not any(pictures):
             axis.text(0.5, top + tall / 2, "no whole sample", ha="center", va="center", fontsize=8, color="#555555")
         top += tall
     names, across = room(lines, side)

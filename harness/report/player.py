@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from ..environment import harness_version
 from ..inspection.wording import encoding_words
 from .event_images import in_cells
-from .inspection_titles import end_ms, label, recording_name, used_ms
+from .inspection_titles import end_ms, label, qualified, recording_name, used_ms
 from .page.elements import Markup, tag
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _SIDE = 180  # pixels of a picture's longer side, at most: places of either polarity then fit two bytes
 _EVENTS = 900_000  # that a page holds, two bytes each: about 2.4 MB as text
-_TICKS = 20_000  # of the longest recording, each a millisecond or more
+_TICKS = 20_000  # of the longest recording, at most
 _SPEEDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 _USUAL = 50.0  # ms in a picture at first, or the encoding's own where that is finer
 _WINDOWS = (5.0, 20.0, _USUAL, 100.0, 200.0)
@@ -32,7 +33,7 @@ _WINDOWS = (5.0, 20.0, _USUAL, 100.0, 200.0)
 def player(inspection: Inspection) -> str:
     """The whole page of the recordings shown. The same inspection gives the same text."""
     style, script = _file("player.css"), _file("player.js")
-    name = f"{inspection.dataset}{' (synthetic)' if inspection.synthetic else ''}"
+    name = inspection.dataset + qualified(inspection)
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri 'none'; "
         "form-action 'none'"
@@ -87,7 +88,7 @@ def _theme() -> Markup:
 def _stage(inspection: Inspection) -> Markup:
     key = [
         tag("span", tag("span", class_=f"ink {ink}"), words)
-        for ink, words in (("on", "ON (p = 1)"), ("off", "OFF (p = 0)"))
+        for ink, words in (("on", "ON (p = 1)"), ("off", "OFF (p = 0)"), ("both", "both"))
     ]
     return tag(
         "div",
@@ -107,7 +108,15 @@ def _stage(inspection: Inspection) -> Markup:
 
 def _controls(inspection: Inspection) -> Markup:
     dt = inspection.encoding.dt
-    windows = sorted({*_WINDOWS, dt})
+    tick_us = _tick_us(inspection)
+    windows = sorted(ms for ms in {*_WINDOWS, dt} if not round(1000 * ms) % tick_us) or [tick_us / 1000]
+    usual = max((ms for ms in windows if ms <= min(dt, _USUAL)), default=windows[0])
+    whole = round(1000 * dt) % tick_us == 0
+    step = (
+        f"one step of the encoding ({dt:g} ms)"
+        if whole
+        else f"{max(1, round(1000 * dt / tick_us)) * tick_us / 1000:g} ms"
+    )
     choices = [f"{label(inspection, shown)} ({recording_name(shown)})" for shown in inspection.shown]
     return tag(
         "div",
@@ -122,7 +131,7 @@ def _controls(inspection: Inspection) -> Markup:
                 "window",
                 "Each picture holds",
                 [(f"{ms:g}", f"{ms:g} ms" + " (dt)" * (ms == dt)) for ms in windows],
-                f"{min(dt, _USUAL):g}",
+                f"{usual:g}",
             ),
             tag("label", tag("input", type="checkbox", id="loop", checked=True), " again from the start"),
             class_="row",
@@ -135,7 +144,7 @@ def _controls(inspection: Inspection) -> Markup:
                 tag("kbd", "←"),
                 " ",
                 tag("kbd", "→"),
-                f" one step of the encoding ({dt:g} ms), with ",
+                f" {step}, with ",
             ],
             [
                 tag("kbd", "Shift"),
@@ -160,11 +169,23 @@ def _select(name: str, words: str, choices: Sequence[tuple[str, str]], chosen: s
     return tag("label", f"{words} ", tag("select", options, id=name))
 
 
+def _tick_us(inspection: Inspection) -> int:
+    """Microseconds of the finest moment played: about a millisecond, of which bins and windows are multiples where they can be."""
+    longest = round(1000 * max(map(end_ms, inspection.shown)))
+    least = max(1, -(-longest // _TICKS))
+    dt = inspection.encoding.microseconds(inspection.encoding.dt)
+    for whole in (gcd(dt, round(1000 * _WINDOWS[0])), dt):
+        parts = [whole // count for count in range(1, min(whole // least, _TICKS) + 1) if whole % count == 0]
+        near = [part for part in parts if part <= max(1000, 5 * least)]
+        if near:
+            return max((part for part in near if part <= 1000), default=min(near))
+    return -(-least // 1000) * 1000
+
+
 def _data(inspection: Inspection) -> tuple[dict[str, Any], list[str]]:
     """What the script plays, and sentences on what it is not exact in."""
     shown = inspection.shown
-    longest = max(map(end_ms, shown))
-    tick_us = 1000 * max(1, -(-round(longest) // _TICKS))
+    tick_us = _tick_us(inspection)
     # Thinned where all would not fit, every recording alike; what is counted stays exact.
     every = max(1, -(-sum(len(item.events.t) for item in shown) // _EVENTS))
     width, height, _ = inspection.sensor_size

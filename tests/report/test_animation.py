@@ -146,6 +146,28 @@ def test_the_player_holds_every_event_in_its_millisecond_and_pixel(size, count, 
     assert 2 * data["width"] * data["height"] <= 2**16
 
 
+@pytest.mark.parametrize(
+    ("dt", "last_ms", "tick_ms", "window", "step"),
+    [
+        (100, 1450, 1, "50 ms", "one step of the encoding (100 ms)"),
+        (0.5, 1450, 0.5, "0.5 ms (dt)", "one step of the encoding (0.5 ms)"),
+        (1.5, 1450, 0.5, "1.5 ms (dt)", "one step of the encoding (1.5 ms)"),
+        (5, 70_000, 5, "5 ms (dt)", "one step of the encoding (5 ms)"),
+        (0.02, 1450, 1, "5 ms", "1 ms"),
+        (0.2, 900_000, 45, "45 ms", "45 ms"),
+    ],
+)
+def test_the_player_offers_what_it_can_show(dt, last_ms, tick_ms, window, step):
+    page = player(camera([one((last_ms * 1000 - 1, 1, 1, 0))], dt=dt))
+    assert held(page)["tick_ms"] == tick_ms
+    offered = re.search(r'<select id="window">(.*?)</select>', page)[1]
+    for value, text in re.findall(r'value="([\d.]+)"[^>]*>([\d.]+) ms', offered):
+        assert value == text
+        assert round(1000 * float(value)) % round(1000 * tick_ms) == 0
+    assert re.search(r"<option [^>]*selected[^>]*>([^<]*)<", offered)[1] == window
+    assert f" {step}, with " in page
+
+
 def test_a_page_of_very_many_events_is_thinned_and_says_so():
     recordings = [events(seed, 700_000, 3_000_000, (128, 128, 2)) for seed in range(3)]
     page = player(camera(recordings, (128, 128, 2)))
@@ -157,7 +179,7 @@ def test_a_page_of_very_many_events_is_thinned_and_says_so():
 
 
 def test_the_page_allows_its_own_style_and_script_alone_and_names_are_text():
-    found = replace(vision(), classes=(EVIL, "b", "c"), dataset=EVIL)
+    found = replace(vision(), classes=(EVIL, "b", "c"), dataset=EVIL, limit=7)
     page = player(found)
     page.encode()
     policy = html.unescape(re.search(r'Content-Security-Policy" content="(.*?)"', page)[1])
@@ -171,7 +193,7 @@ def test_the_page_allows_its_own_style_and_script_alone_and_names_are_text():
     assert policy.startswith("default-src 'none'; ")
     assert "<img" not in page
     assert not re.search(r"https?:", page)
-    assert "(synthetic)" in page
+    assert "(synthetic), limited to 7 recordings a split" in page
     assert b"GIF89a" in events_gif(found)
 
 
@@ -232,6 +254,28 @@ def test_it_is_steered_with_the_keyboard_asks_for_nothing_and_runs_nothing_of_ot
     # Reading the picture back is this test's doing.
     assert [item for item in tab.complaints() if "readback" not in str(item)] == []
     assert tab.heard("Page.javascriptDialogOpening") == []
+
+
+def test_a_picture_holds_the_events_of_its_window_in_the_hue_of_their_polarity(browser, tmp_path):
+    recording = one(
+        (0, 0, 0, 1), (60_000, 1, 0, 1), (70_000, 2, 0, 0), (80_000, 3, 0, 1), (81_000, 3, 0, 1), (100_000, 4, 0, 1)
+    )
+    page = write_animations(camera([recording], size=(8, 8, 2)), tmp_path)[1]
+    tab = Tab(browser, f"{page.as_uri()}?t=100&theme=light")
+    none, on, off, two, later = (
+        tab(f"[...document.getElementById('picture').getContext('2d').getImageData({x}, 0, 1, 1).data].slice(0, 3)")
+        for x in range(5)
+    )
+    assert none == later == [255, 255, 255]
+    assert on[2] > on[0] + 50
+    assert off[0] > off[2] + 50
+    assert sum(two) < sum(on)
+    assert two[2] > two[0] + 50
+    assert tab("document.getElementById('count').textContent") == "5 of 6 events so far, 4 in this picture"
+    tab(
+        "document.getElementById('window').value = '100'; document.getElementById('window').dispatchEvent(new Event('change'))"
+    )
+    assert inked(tab) == 4
 
 
 def test_it_plays_pauses_and_ends(browser, address):

@@ -12,7 +12,7 @@ from made_inspections import channels, events, inspection, vision
 
 from harness import Encoding
 from harness.events.encode import bulk_of
-from harness.report.event_images import in_cells, over_time, painted, summed
+from harness.report.event_images import in_cells, over_time, painted, pooled, summed
 from harness.report.inspection_plots import (
     inspection_figures,
     plot_balance,
@@ -23,6 +23,7 @@ from harness.report.inspection_plots import (
     plot_what_if,
     write_inspection,
 )
+from harness.report.inspection_titles import used_ms
 from harness.report.style import save, styled
 
 EVIL = "<script>alert(1)</script> $x_1$ [b]\x1b[31m\n&amp;"
@@ -92,7 +93,7 @@ def test_every_figure_of_channels_says_what_it_shows():
         "sizes": ("events a recording", "duration, to the last event (ms)", "recordings (% of the split)"),
         "balance": ("left", "speaker-10", "in every split", "2 of 4 in every split"),
         "frames": ("events a bin", "channel of the frames", "10 ms bins"),
-        "what-if": ("dt=100 ms, factor=1", "3 steps x 70 channels", "events kept (%)", "cells not 0 (%)"),
+        "what-if": ("dt=100 ms, factor=1", "3 steps x 70 channels", "events kept (%)", "bars: both splits"),
     }.items():
         for text in said:
             assert text in words(figures[name]), name
@@ -117,9 +118,20 @@ def test_times_of_splits_are_shares_with_their_percentiles():
 
 
 def test_sizes_are_shares_of_each_split():
-    for axis in plot_sizes(channels()).axes:
-        shares = [patch.get_data().values.sum() for patch in axis.patches]
-        assert shares == pytest.approx([100.0] * 4)  # an outline and its filling, of two splits
+    found = channels()
+    alike = {
+        name: replace(held, durations_ms=np.full(len(held.labels), 1450.0) - np.arange(len(held.labels)) / 100)
+        for name, held in found.splits.items()
+    }
+    for shown in (found, replace(found, splits=alike)):
+        figure = plot_sizes(shown)
+        for axis in figure.axes:
+            shares = [patch.get_data().values.sum() for patch in axis.patches]
+            assert shares == pytest.approx([100.0] * 4)  # an outline and its filling, of two splits
+            numbers = axis.xaxis.get_major_formatter().format_ticks(axis.get_xticks())
+            assert len(set(numbers)) == len(numbers)
+    assert "crop 300 ms, before all last events" in words(figure)
+    assert "crop 300 ms" not in lines_at(figure.axes[1])
 
 
 def test_bars_count_recordings_of_classes_and_of_speakers_in_the_order_of_their_numbers():
@@ -159,22 +171,105 @@ def test_frames_are_drawn_as_they_are_on_one_scale():
     assert len({axis.get_images()[0].norm.vmax for axis in below}) == 1
 
 
+def test_bins_finer_than_dots_lose_no_event():
+    size, encoding = (700, 1, 1), Encoding(dt=0.1, crop=700)
+    recording = events(1, 500, 650_000, size)
+    found = inspection(
+        {"train": ([recording], [0], None)}, size, ("a",), encoding, shown=[("train", 0)],
+        compared=[("dt=0.1 ms", encoding), ("dt=100 ms", Encoding(dt=100, crop=700, factor=5))],
+    )  # fmt: skip
+    said = "a dot: the largest of 24 steps x 3 channels"
+    for figure in (plot_frames(found), plot_what_if(found)):
+        assert words(figure).count(said) == 1
+        image = next(image for axis in figure.axes for image in axis.get_images() if image.get_array().ndim == 2)
+        dots = np.zeros((234, 292), bool)
+        dots[recording["x"] // 3, recording["t"] // 2400] = True
+        np.testing.assert_array_equal(np.asarray(image.get_array()) > 0, dots)
+        assert image.axes.get_xlim() == (0, 700)
+        assert image.axes.get_ylim() == (0, 700)
+
+
+def test_large_sensors_are_drawn_with_all_their_events():
+    size, encoding = (640, 480, 2), Encoding(dt=100, crop=200)
+    made = events(1, 40, 190_000, size)
+    found = inspection({"train": ([made], [0], None)}, size, ("a",), encoding, shown=[("train", 0)])
+    figure = plot_frames(found)
+    assert "a pixel: the largest of 4 x 4" in words(figure)
+    inked = [(image < 255).any(axis=2).sum() for image in images(figure) if image.shape == (120, 160, 3)]
+    first = made[made["t"] < 100_000]
+    assert inked[0] == len({(x // 4, y // 4) for x, y in zip(first["x"], first["y"], strict=True)})
+
+
 def test_a_camera_s_frames_are_a_picture_a_step():
     found = vision()
     figure = plot_frames(found)
     assert len([image for image in images(figure) if image.shape == (12, 16, 3)]) == 2 * 2 * 4
     for said in ("wave\ntrain 0\nsample 2 of 2", "150-200 ms", "ON events a bin", "no whole sample"):
         assert said in words(figure)
+    first_is_short = replace(found, shown=(found.shown[2], found.shown[0]))
+    assert "150-200 ms" in words(plot_frames(first_is_short))
+
+
+def test_a_slice_is_used_to_its_last_microsecond():
+    found = replace(vision(), encoding=Encoding(dt=0.1, slice=0.1))
+    made = bulk_of(events(0, 50, 300, (32, 24, 2)))
+    made.t[-1] = 299
+    assert used_ms(found, replace(found.shown[0], events=made)) is None
+    made.t[-1] = 300
+    assert used_ms(found, replace(found.shown[0], events=made)) == 0.3
 
 
 def test_what_is_left_out_is_grey_from_where_the_encoding_stops():
     found = replace(vision(), encoding=Encoding(dt=50, crop=500, slice=200, factor=2))
     figure = plot_rasters(found)
     greys = [axis.patches[0].get_x() for axis in figure.axes if axis.patches]
-    assert greys == [400, 400, 400, 400]  # x and y of two recordings; the third holds nothing
-    assert "dashed: crop at 500 ms, grey: left out by the encoding" in " ".join(words(figure).split())
+    assert greys == [400, 400, 0] * 2  # x and y of two recordings; the third makes no sample
+    assert "dashed: crop at 500 ms, grey: in no frame" in " ".join(words(figure).split())
     with_tonic = replace(vision(), encoding=Encoding(dt=50, slice=200, factor=2, tonic_window=50))
     assert not any(axis.patches for axis in plot_rasters(with_tonic).axes)
+
+
+def test_what_lies_in_no_frame_is_grey_above_and_below_alike_and_lines_part_samples():
+    found = channels()
+    figure = plot_frames(replace(found, encoding=Encoding(dt=10, slice=150, crop=300, factor=5)))
+    assert not any(axis.patches for axis in figure.axes)  # 300 ms are all that is shown
+    assert "orange" not in words(figure)
+    size, encoding = (70, 1, 1), Encoding(dt=10, slice=100, factor=5)
+    made = [events(k, 100, 250_000 + 100_000 * k, size) for k in range(2)]
+    found = inspection({"train": (made, [0, 1], None)}, size, "ab", encoding, compared=[("dt=10 ms", encoding)])
+    figure = plot_frames(found)
+    assert [axis.patches[0].get_x() for axis in figure.axes if axis.patches] == [200, 300] * 2
+    assert "grey: in no frame; orange line: a sample ends" in words(figure)
+    assert [sorted(line.get_xdata()[0] for line in axis.lines) for axis in figure.axes[2:4]] == [[100], [100, 200]]
+    assert "orange line: a sample ends" in words(plot_what_if(found))
+    cut = Encoding(dt=10, slice=300, factor=5)
+    figure = plot_frames(inspection({"train": (made, [0, 1], None)}, size, "ab", cut))
+    assert [axis.patches[0].get_x() for axis in figure.axes if axis.patches] == [0, 300, 0, 300]
+    assert {axis.get_xlim() for axis in figure.axes[:4]} == {figure.axes[0].get_xlim()}
+    assert "no whole sample" in words(figure)
+
+
+def test_pictures_of_compared_encodings_are_of_the_same_times():
+    size = (16, 12, 2)
+    encodings = [Encoding(dt=dt, slice=slice) for dt, slice in ((100, 1000), (20, 1000), (500, 1000), (50, 400))]
+    found = inspection(
+        {"train": ([events(1, 2000, 1_200_000, size)], [0], None)}, size, ("a",), encodings[0], shown=[("train", 0)],
+        compared=[(f"dt={item.dt:g} ms", item) for item in encodings],
+    )  # fmt: skip
+    figure = plot_what_if(found)
+    axis = figure.axes[0]
+    columns: dict[int, list[str]] = {}
+    for text in axis.texts:
+        if text.get_text().endswith(" ms") and "-" in text.get_text():
+            columns.setdefault(round(text.get_position()[0]), []).append(text.get_text())
+    assert [sorted(captions) for captions in columns.values()] == [
+        ["0-100 ms", "0-20 ms", "0-50 ms", "0-500 ms"],
+        ["200-220 ms", "200-250 ms", "200-300 ms"],
+        ["400-420 ms", "400-500 ms"],
+        ["500-1000 ms", "600-620 ms", "600-700 ms"],
+        ["800-820 ms", "800-900 ms"],
+    ]
+    assert "the steps at every 200 ms, those between are not drawn" in words(figure)
 
 
 def test_compared_encodings_share_a_scale_and_have_their_figures_as_bars():
@@ -189,7 +284,13 @@ def test_compared_encodings_share_a_scale_and_have_their_figures_as_bars():
     bars = {axis.get_xlabel(): [bar.get_width() for bar in axis.patches] for axis in figure.axes if axis.containers}
     kept = found.compared[0].losses
     assert bars["events kept (%)"] == pytest.approx([100 * kept.kept / kept.events] * 3)
-    assert bars["cells not 0 (%)"] == pytest.approx([100 * item.density for item in found.compared])
+    for what, name, factor in (
+        ("cells not 0 (%)", "density", 100),
+        ("of these above 1 (%)", "share_several", 100),
+        ("mean count of these", "mean", 1),
+        ("size of a sample (kB)", "bytes_a_sample", 1e-3),
+    ):
+        assert bars[what] == pytest.approx([factor * getattr(item, name) for item in found.compared]), what
     with pytest.raises(ValueError, match="no encodings were compared"):
         plot_what_if(channels())
     assert "what-if" not in dict(inspection_figures(channels()))
@@ -275,6 +376,16 @@ def test_no_event_is_lost_in_an_image(size, count, most, columns):
         assert by_time.shape[2] == columns
     cells, (rows, wide) = in_cells(bulk, size, most)
     assert (np.bincount(cells // 2, minlength=rows * wide).reshape(rows, wide) == by_place.sum(axis=0)).all()
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 9), st.integers(1, 9))
+def test_a_dot_is_the_largest_of_the_cells_that_it_joins(rows, columns, tall, wide):
+    counts = np.random.default_rng(0).integers(0, 9, (2, rows, columns))
+    made = pooled(counts, (tall, wide))
+    for row, column in np.ndindex(made.shape[1:]):
+        block = counts[:, row * tall : (row + 1) * tall, column * wide : (column + 1) * wide]
+        assert made[:, row, column].tolist() == block.max(axis=(1, 2)).tolist()
+    assert made.shape == (2, -(-rows // tall), -(-columns // wide))
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.floats(1, 20))

@@ -11,8 +11,6 @@ import pytest
 from harness.cli.main import main
 
 CAMERA = """
-import os, time
-from pathlib import Path
 import numpy as np
 from harness import Dataset, Encoding, hookimpl
 
@@ -29,9 +27,6 @@ class Recordings:
         return 3
 
     def __getitem__(self, index):
-        if "STALL" in os.environ:
-            Path(os.environ["STALL"]).touch()
-            time.sleep(600)
         random = np.random.default_rng(index)
         events = np.zeros(400, dtype=EVENT)
         events["t"] = np.sort(random.integers(0, 90_000, 400))
@@ -57,29 +52,34 @@ def camera(fresh):
 
 
 def test_it_prints_and_draws_everything_of_a_dataset_whose_names_are_hostile(camera):
-    done = camera("inspect", "-P", "camera.py", "camera", "--what-if", "dt=5")
+    folder = camera.folder / "inspect-camera"
+    folder.mkdir()
+    for name in ("own.png", "what-if.png"):  # the second is of an earlier inspection
+        (folder / name).touch()
+    done = camera("inspect", "-P", "camera.py", "camera")
     assert (done.returncode, done.stderr) == (0, "")
     assert "[red]left[/red]" in done.stdout
     assert "\x1b" not in done.stdout
     assert "encoding: 10 ms bins, 2 x 2 pixels summed, events before 80 ms, slices of 40 ms: 4 steps x 2" in done.stdout
     assert "groups in both train and test: <i>, b" in done.stdout
-    folder = camera.folder / "inspect-camera"
+    (folder / "own.png").unlink()
     listed = done.stdout.splitlines()[-1].removeprefix("in inspect-camera: ").split(", ")
     assert sorted(listed) == sorted(path.name for path in folder.iterdir() if path.suffix != ".svg")
-    assert {"what-if.png", "events.gif", "player.html"} < {path.name for path in folder.iterdir()}
+    assert {"frames.png", "events.gif", "player.html"} < {path.name for path in folder.iterdir()}
     assert "<b>$right$" not in (folder / "player.html").read_text()
 
 
 def test_an_interruption_leaves_nothing_behind(camera):
-    stalled = camera.folder / "stalled"
-    process = camera.start("inspect", "-P", "camera.py", "camera", STALL=str(stalled))
+    folder = camera.folder / "inspect-camera"
+    process = camera.start("inspect", "-P", "camera.py", "camera")
     until = time.monotonic() + 60
-    while not stalled.exists() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
+    while not any(folder.glob(".drawing-*/rasters.svg")) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err.strip()) == (2, "", "error: interrupted")
-    assert not (camera.folder / "inspect-camera").exists()
+    assert (process.returncode, err.strip()) == (2, "error: interrupted")
+    assert "in inspect-camera" not in out
+    assert not folder.exists()
 
 
 SMALL = ("-o", "shd-synthetic.train=20", "-o", "shd-synthetic.test=20")
@@ -93,12 +93,15 @@ def said(capsys, *arguments):
 
 def test_json_is_all_that_is_printed_and_nothing_is_drawn(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    code, out, err = said(capsys, "shd-synthetic", *SMALL, "--json", "--class", "fall-3", "--split", "test")
+    code, out, err = said(
+        capsys, "shd-synthetic", *SMALL, "--json", "--class", "fall-3", "--split", "test", "--what-if", "dt=5"
+    )
     assert (code, err) == (0, "")
     told = json.loads(out, parse_constant=pytest.fail)
     assert told["splits"]["train"]["recordings"] == 20
     assert [(item["split"], told["classes"][item["label"]]) for item in told["shown"]] == [("test", "fall-3")]
     assert told["synthetic"] is True
+    assert [item["label"] for item in told["compared"]] == ["as inspected (dt=10 ms)", "dt=5 ms"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,6 +127,10 @@ def test_the_table_alone_needs_no_folder(capsys, monkeypatch, tmp_path):
         (["shd-synthetic", "--recording", "400"], "error: recording 400: the train split has 0 to 399"),
         (["shd-synthetic", "--percentile", "101"], "error: percentile 101: expected a number above 0, up to 100"),
         (["shd-synthetic", "-o", "lif.tau_mem=2"], "error: lif.tau_mem: expected shd-synthetic.PARAMETER"),
+        (
+            ["shd-synthetic", "--json", "--output", "there"],
+            "error: --output: --json draws nothing; leave one of them out",
+        ),
         (["shd-synthetic", *SMALL, "--output", "file"], "error: file: cannot be written: "),
         (["shd", "--data", "DATA"], "error: DATA/SHD/shd_train.h5: not an SHD file, or a truncated one"),
     ],
