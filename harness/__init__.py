@@ -29,6 +29,7 @@ _FACE = {
     "Record": "records",
     "Registry": "registry",
     "Training": "observation",
+    "UsageError": "errors",
     "View": "observation",
     "compare": "notebook.faces",
     "figures": "notebook.faces",

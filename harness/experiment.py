@@ -26,6 +26,17 @@ class Experiment:
     limit: int | None = None
     report_inflation: bool = False
 
+    def __post_init__(self) -> None:
+        for path, values in self.settings.items():
+            named_values(path, values)
+
+
+def named_values(path: str, values: Sequence[object]) -> Sequence[object]:
+    """``values`` of ``path``, which are to be some: none at all would silently plan nothing."""
+    if not values:
+        raise UsageError(f"{path}: no value is named")
+    return values
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """An experiment file as keyword values of :class:`Experiment` and of the run; raises :class:`UsageError`."""
@@ -95,17 +106,18 @@ def parse_setting(text: str) -> tuple[str, list[str]]:
 
 def parse_seeds(given: int | str | Sequence[int]) -> tuple[int, ...]:
     """``5`` means 0 to 4; ``0,3``, ``5..9`` (both ends), both mixed, or a list mean those; ``7..7`` is seed 7 alone."""
-    if isinstance(given, str):
-        given = _read_seeds(given)
-    if isinstance(given, int):
-        if given < 1:
-            raise UsageError(f"seeds: {given} is not at least 1")
-        return tuple(range(_few_enough(given)))
-    if not given or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in given):
+    read = _read_seeds(given) if isinstance(given, str) else given
+    if isinstance(read, bool) or not isinstance(read, (int, Sequence)):
+        raise UsageError(f"seeds: {read!r}: expected how many, or a list of which")
+    if isinstance(read, int):
+        if read < 1:
+            raise UsageError(f"seeds: {read} is not at least 1")
+        return tuple(range(_few_enough(read)))
+    if not read or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in read):
         raise UsageError("seeds: expected whole numbers >= 0")
-    if len(set(given)) != len(given):
+    if len(set(read)) != len(read):
         raise UsageError("seeds: one stands twice")
-    return tuple(given)
+    return tuple(read)
 
 
 def write_seeds(seeds: Sequence[int]) -> str:

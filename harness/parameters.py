@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 from .errors import UsageError, nearest
@@ -86,17 +87,23 @@ class Parameter:
             if not isinstance(item, str) or (self.choices and item not in self.choices):
                 raise UsageError(f"{wrong}{nearest(str(item), self.choices)}")
             return item
-        if isinstance(item, bool) or not isinstance(item, (int, float)):
+        # A number of numpy's is one too.
+        if isinstance(item, bool) or not isinstance(item, Real):
             raise wrong
-        if not math.isfinite(item) or (scalar == "int" and item != int(item)):
+        try:
+            number = item if isinstance(item, int) else float(item)
+            finite = math.isfinite(number)
+        except OverflowError:
+            raise wrong from None
+        if not finite or (scalar == "int" and number != int(number)):
             raise wrong
         if (
-            (self.minimum is not None and item < self.minimum)
-            or (self.above is not None and item <= self.above)
-            or (self.maximum is not None and item > self.maximum)
+            (self.minimum is not None and number < self.minimum)
+            or (self.above is not None and number <= self.above)
+            or (self.maximum is not None and number > self.maximum)
         ):
             raise wrong
-        return int(item) if scalar == "int" else float(item)
+        return int(number) if scalar == "int" else float(number)
 
     def expects(self) -> str:
         """What a value must be, in words."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ExitCode
+from ..errors import ExitCode, UsageError
 from ..places import results_folder
 from ..store import LATEST, Run, Store
 from .concluding import shown_path, write_file
@@ -51,6 +51,8 @@ def report(names: tuple[str, ...], output: str | None, kind: str | None, results
     material = gather(runs)
     for problem in material.problems:
         click.echo(f"warning: {problem}", err=True)
+    for note in material.notes:
+        click.echo(f"note: {note}", err=True)
     if not material.trials:
         click.echo(f"error: {', '.join(run.id for run in runs)}: no trial left a record: nothing to report", err=True)
         return ExitCode.NOTHING_RAN
@@ -64,9 +66,14 @@ def report(names: tuple[str, ...], output: str | None, kind: str | None, results
 
 
 def _kind_of(output: str | None) -> str:
-    """The format that a file's name asks for."""
+    """The format that a file's name asks for; raises :class:`UsageError` for one that there is not."""
     suffix = Path(output or "").suffix.removeprefix(".").lower()
-    return suffix if suffix in FORMATS else "html"
+    suffix = {"htm": "html"}.get(suffix, suffix)
+    if suffix and suffix not in FORMATS:
+        raise UsageError(
+            f"{output}: a report cannot be written as .{suffix}; expected .{', .'.join(FORMATS)}, or --format to name one"
+        )
+    return suffix or "html"
 
 
 def _place(runs: list[Run], output: str | None, kind: str) -> Path | None:

@@ -6,11 +6,13 @@ import html
 import io
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from .arguments import path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,11 +23,21 @@ _DPI = 150
 _POINTS = 80  # pixels an inch on the screen
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table for reading, its numbers formatted, with a ``heading`` and with lines ``below`` that explain it."""
+
+    frame: pd.DataFrame
+    heading: str = ""
+    below: tuple[str, ...] = ()
+
+
 class Display:
     """Tables (``frames``, by name), ``figures``, by name, and the ``data`` that both are made of.
 
-    The value of a notebook's cell shows title, notes, one table and all figures. Figures are drawn at the first look.
-    ``shown`` is that table, with its numbers formatted; else the first of ``frames`` is shown.
+    The value of a notebook's cell shows title, ``notes``, tables and all figures. Figures are drawn at the first look.
+    ``shown`` are those tables; else the first of ``frames`` is shown. ``write`` adds what is neither table nor figure
+    to a folder.
     """
 
     def __init__(
@@ -36,13 +48,16 @@ class Display:
         draw: Callable[[], Iterable[tuple[str, Figure]]] = tuple,
         *,
         notes: Iterable[str] = (),
-        shown: pd.DataFrame | None = None,
+        shown: Iterable[Table] = (),
+        write: Callable[[Path], Iterable[Path]] | None = None,
     ) -> None:
         self.title = title
         self.data = data
         self.frames = dict(frames)
         self.notes = tuple(notes)
-        self._draw, self._shown = draw, shown
+        self.shown = tuple(shown) or (Table(self.frame),)
+        self.write = write
+        self._draw = draw
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -56,20 +71,22 @@ class Display:
 
         with styled():
             drawn = dict(self._draw())
+            for figure in drawn.values():
+                _lay_out(figure)
         for figure in drawn.values():
             # Only figures of pyplot show themselves otherwise.
             figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
         return drawn
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write each table as csv and each figure as svg and png to ``folder``; returns the paths.
+        """Write each table as csv, each figure as svg and png, and a GIF and a player of what an event camera saw to ``folder``.
 
-        The same data give the same bytes. Raises :class:`UsageError` for a folder that cannot be written.
+        Returns the paths. The same data give the same bytes. Raises :class:`UsageError` for a folder that cannot be written.
         """
         from ..report.style import save, styled
         from ..store import write_atomically
 
-        folder, written = Path(folder), list[Path]()
+        folder, written = path(folder, "folder"), list[Path]()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, frame in self.frames.items():
@@ -78,6 +95,8 @@ class Display:
             with styled():
                 for name, figure in self.figures.items():
                     written += save(figure, folder, name)
+            if self.write is not None:
+                written += self.write(folder)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be written: {error.strerror or error}; name another folder") from None
         return written
@@ -88,14 +107,28 @@ class Display:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        table = self.frame if self._shown is None else self._shown
-        rows = table.to_html(max_rows=_ROWS, index=False, border=0, justify="left", na_rep="")
+        tables = "".join(map(_table, self.shown))
         figures = "".join(_image(name, figure) for name, figure in self.figures.items())
         # Jupyter takes what stands between dollar signs for a formula, unless it is told not to.
         return (
             '<div class="tex2jax_ignore mathjax_ignore">'
-            f"<p><strong>{html.escape(self.title)}</strong></p>{notes}{rows}{figures}</div>"
+            f"<p><strong>{html.escape(self.title)}</strong></p>{notes}{tables}{figures}</div>"
         )
+
+
+def _lay_out(figure: Figure) -> None:
+    """Once and for all, since a layout of what is laid out moves its last digits, and with them the bytes of a file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+def _table(table: Table) -> str:
+    heading = f"<p><strong>{html.escape(table.heading)}</strong></p>" if table.heading else ""
+    rows = table.frame.to_html(max_rows=_ROWS, index=False, border=0, justify="left", na_rep="")
+    return heading + rows + "".join(f"<p>{html.escape(line)}</p>" for line in table.below)
 
 
 def _png(figure: Figure) -> bytes:

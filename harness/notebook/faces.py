@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +11,30 @@ from ..errors import UsageError, nearest
 from ..places import data_folder, results_folder
 from ..registry import Registry
 from ..store import LATEST, Store
-from .display import Display
+from . import arguments
+from .arguments import Files, Names, names_of, number, optional, settings_of, text, whole
+from .display import Display, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Names = str | Sequence[str]
-Files = Sequence[str | Path]
 
-
-def figures(*runs: str | Path | pd.DataFrame, phase: Names = (), results: str | Path | None = None) -> Display:
+def figures(
+    *runs: str | Path | pd.DataFrame | Sequence[str | Path | pd.DataFrame],
+    phase: Names = (),
+    results: str | Path | None = None,
+) -> Display:
     """Every figure and every plot of a run (default: the newest), or of several merged as ``harness report`` merges them.
 
     A run is an id, the beginning of one, ``latest``, a path, or what :func:`harness.run` or :func:`harness.load` returned.
     ``frame`` holds what ``harness runs NAME --figures --json`` prints, of every phase or of ``phase``; ``frames["trials"]`` a row
     a trial, as :func:`harness.load`. ``data`` is the :class:`harness.comparison.summary.Summary`.
+
+    - ``phase``: before, after or timing, or several
+    - ``results``: folder of runs
     """
-    store = Store(results_folder(results))
-    opened = [store.open(_run_name(run)) for run in runs or (LATEST,)]
-    phases = _phases(_names(phase))
+    phases, store = _phases(names_of(phase, "phase")), Store(_results(results))
+    opened = [store.open(_run_name(run, "run")) for run in _flat(runs) or [LATEST]]
     import pandas as pd
 
     from ..comparison.figures import all_figures
@@ -47,14 +53,19 @@ def figures(*runs: str | Path | pd.DataFrame, phase: Names = (), results: str | 
         summary,
         {"figures": pd.DataFrame(long, columns=list(COLUMNS)), "trials": to_dataframe(records)},
         lambda: run_figures(records, summary, timings),
-        notes=[*summary.caption, *summary.footnotes, *found.problems],
-        shown=pd.DataFrame(cells, columns=headings),
+        notes=summary.caption,
+        shown=[
+            Table(
+                pd.DataFrame(cells, columns=headings),
+                below=(*tables.note_lines(summary), *found.problems, *found.notes),
+            )
+        ],
     )
 
 
 def compare(
-    first: str | Path,
-    second: str | Path,
+    first: str | Path | pd.DataFrame,
+    second: str | Path | pd.DataFrame,
     *,
     figures: Names = (),
     confidence: float = 0.99,
@@ -63,20 +74,26 @@ def compare(
     """``second`` against ``first``, as ``harness compare``: runs, baselines or configurations such as ``latest:lif``.
 
     ``frame`` has a row a figure and configuration; ``data`` is the :class:`harness.comparison.verdicts.Check`.
+
+    - ``figures``: only these, details too (``--figure``)
+    - ``confidence``: one-sided
+    - ``results``: folder of runs
     """
     from ..baselines.files import open_side
     from ..gate import Gate
     from ..gate import confidence as checked
 
-    folder = results_folder(results)
+    folder = _results(results)
     store = Store(folder)
-    gate = Gate(confidence=checked(confidence, "confidence"), figures=tuple(_names(figures)))
-    old, new = (open_side(str(name), store, folder, gate) for name in (first, second))
+    wanted = checked(number(confidence, "confidence"), "confidence")
+    gate = Gate(confidence=wanted, figures=tuple(names_of(figures, "figures")))
+    sides = [_run_name(run, name) for run, name in ((first, "first"), (second, "second"))]
+    old, new = (open_side(side, store, folder, gate) for side in sides)
     from ..comparison.regression import compare as compared
-    from .tables import of_check
+    from .tables import of_check, verdicts_of
 
     found = compared(old, new, gate)
-    return Display(f"{found.new} against {found.old}", found, of_check(found), notes=found.notes)
+    return Display(f"{found.new} against {found.old}", found, of_check(found), shown=[verdicts_of(found)])
 
 
 def inspect(
@@ -85,7 +102,7 @@ def inspect(
     *,
     what_if: Mapping[str, Any] | None = None,
     limit: int | None = None,
-    recordings: Sequence[int] = (),
+    recordings: int | Sequence[int] = (),
     classes: Names = (),
     split: str = "train",
     percentile: float = 99.0,
@@ -95,36 +112,51 @@ def inspect(
 ) -> Display:
     """What ``dataset`` holds and what its encoding makes of it, as ``harness inspect``.
 
-    ``settings`` maps ``encoding.dt`` and the like to a value, ``what_if`` a parameter of the encoding to a list of them.
-    ``frame`` has a row a split; further ``frames`` are ``recordings``, ``times`` and ``encodings``; ``data`` is the
-    :class:`harness.inspection.findings.Inspection`.
+    ``frame`` has a row a split; further ``frames`` are ``recordings``, ``times``, ``classes`` and, with ``what_if``,
+    ``encodings``; ``data`` is the :class:`harness.inspection.findings.Inspection`. ``save`` writes a GIF and a player too
+    of what an event camera saw.
+
+    - ``settings``: ``encoding.dt``, ``shd-synthetic.train`` and the like (``-o``), a value each
+    - ``what_if``: parameters of the encoding, a list of values each, that are compared
+    - ``limit``: recordings a split
+    - ``recordings``, ``classes``: which recordings of ``split`` are shown, one or a list (``--recording``, ``--class``)
+    - ``percentile``: of the events' times
+    - ``recipe``: as in a run, where it says how events are encoded
+    - ``data``: folder of datasets
+    - ``plugin_files``: Python files that hold plugins (``-P``)
     """
     registry = _registry(plugin_files)
+    given = settings_of(settings, "settings", '{"encoding.dt": 5}')
+    compared = settings_of(what_if, "what_if", '{"dt": [5, 20]}', tuples=True)
+    compared = {path.removeprefix("encoding."): values for path, values in compared.items()}
     from ..inspection.inspecting import inspect_dataset
+    from ..report.animation import write_animations
     from ..report.inspection_plots import inspection_figures
-    from .tables import facts_of, of_inspection
+    from .tables import of_inspection, shown_of_inspection
 
+    limit = optional(whole, limit, "limit")
     found = inspect_dataset(
         registry,
-        dataset,
-        settings=_lists(settings),
-        what_if=_lists(what_if),
+        text(dataset, "dataset", "the name of one dataset"),
+        settings=given,
+        what_if=compared,
         limit=limit,
-        shown=recordings,
-        classes=_names(classes),
-        split=split,
-        percentile=percentile,
-        recipe=recipe,
-        data=None if data is None else Path(data),
+        shown=arguments.wholes(recordings, "recordings"),
+        classes=arguments.texts(classes, "classes"),
+        split=text(split, "split"),
+        percentile=number(percentile, "percentile"),
+        recipe=text(recipe, "recipe"),
+        data=optional(arguments.path, data, "data"),
     )
-    limited = [f"limited to {limit} recordings a split"] if limit is not None else []
+    notes, tables = shown_of_inspection(found)
     return Display(
         f"{found.dataset}{' (synthetic)' * found.synthetic}",
         found,
         of_inspection(found),
         lambda: inspection_figures(found),
-        notes=[*found.notes, *limited, "* least / median / most"],
-        shown=facts_of(found),
+        notes=notes,
+        shown=tables,
+        write=lambda folder: write_animations(found, folder),
     )
 
 
@@ -141,7 +173,7 @@ def neurons(
     dt: float | None = None,
     split: str = "test",
     recording: int = 0,
-    channel: int = 0,
+    channel: int | None = None,
     backend: Names = (),
     data: str | Path | None = None,
     plugin_files: Files = (),
@@ -150,28 +182,44 @@ def neurons(
 
     ``frame`` has a row a configuration and backend; ``frames["steps"]`` a row a time step of each, with input, states and
     output; ``data`` is the :class:`harness.dynamics.Dynamics`.
+
+    - ``names``: neurons (default: every one that has a definition)
+    - ``settings``: ``lif.tau_mem`` and the like (``-o``), a value or a list to sweep; of a dataset ``encoding.dt`` and the like
+    - ``input``: random, constant, or a dataset
+    - ``rate``, ``train``, ``seed``: of random trains: spikes a step, which of the ten, and what they are drawn from
+    - ``steps``: length of random and constant input; ``dt``: of a step, ms
+    - ``weight``: factor on the input (default: one at which all fire)
+    - ``split``, ``recording``, ``channel``: of a dataset (default channel: the busiest)
+    - ``backend``: one or several (default: the definition)
+    - ``data``: folder of datasets
+    - ``plugin_files``: Python files that hold plugins (``-P``)
     """
     registry = _registry(plugin_files)
-    from ..dynamics import neuron_dynamics, stimulus
+    wanted, given, backends = names_of(names, "names"), settings_of(settings, "settings"), names_of(backend, "backend")
+    kind = text(input, "input", "random, constant or the name of a dataset")
+    from ..dynamics import neuron_dynamics, refuse_foreign, stimulus
     from ..report.dynamics_plots import dynamics_figures
     from .tables import of_neurons
 
-    received = stimulus(
-        registry,
-        input,
-        rate=rate,
-        train=train,
-        seed=seed,
-        steps=steps,
-        weight=weight,
-        dt_ms=dt,
-        data=data_folder(data),
-        split=split,
-        recording=recording,
-        channel=channel,
+    own: dict[str, Any] = {
+        "rate": number(rate, "rate"),
+        "train": whole(train, "train"),
+        "seed": whole(seed, "seed"),
+        "steps": whole(steps, "steps"),
+        "dt": optional(number, dt, "dt"),
+        "split": text(split, "split"),
+        "recording": whole(recording, "recording"),
+        "channel": optional(whole, channel, "channel"),
+        "data": optional(arguments.path, data, "data"),
+    }
+    declared = signature(neurons).parameters
+    refuse_foreign(kind, [name for name, value in own.items() if value != declared[name].default])
+    own |= {"dt_ms": own.pop("dt"), "data": data_folder(own["data"]), "weight": optional(number, weight, "weight")}
+    received = stimulus(registry, kind, **own, settings=given)
+    found = neuron_dynamics(registry, received, wanted, given, backends)
+    return Display(
+        found.stimulus.title, found, of_neurons(found), lambda: dynamics_figures(found), notes=found.remarks()
     )
-    found = neuron_dynamics(registry, received, _names(names), _lists(settings), _names(backend))
-    return Display(received.title, found, of_neurons(found), lambda: dynamics_figures(found), notes=found.remarks())
 
 
 def surrogates(
@@ -181,39 +229,45 @@ def surrogates(
 
     ``frame`` has a row a surrogate and width, with its formulas; ``frames["points"]`` a row a membrane potential of each;
     ``data`` is a list of :class:`harness.derivatives.Surrogate`.
+
+    - ``names``: surrogates (default: every one that the neuron offers)
+    - ``width``: one or several (default: the declared one)
+    - ``neuron``: whose definition is asked (default: the first that offers surrogates)
+    - ``plugin_files``: Python files that hold plugins (``-P``)
     """
     registry = _registry(plugin_files)
+    wanted, widths = names_of(names, "names"), arguments.numbers(width, "width")
     from ..derivatives import surrogates as measure
     from ..report.surrogate_plots import surrogate_figures
     from .tables import of_surrogates
 
-    widths = (width,) if isinstance(width, (int, float)) else tuple(width)
-    found = measure(registry, _names(names), widths, neuron=neuron)
+    found = measure(registry, wanted, widths, neuron=optional(text, neuron, "neuron"))
     return Display("surrogates", found, of_surrogates(found), lambda: surrogate_figures(found))
 
 
-def _run_name(run: str | Path | pd.DataFrame) -> str:
+def _flat(runs: Sequence[object]) -> list[object]:
+    """``runs``, which may stand in a list."""
+    return [one for run in runs for one in (run if isinstance(run, (list, tuple)) else [run])]
+
+
+def _run_name(run: object, argument: str) -> str:
     if isinstance(run, (str, Path)):
         return str(run)
-    name = run.attrs.get("run")
+    attributes = getattr(run, "attrs", None)
+    if not isinstance(attributes, dict):
+        raise UsageError(f"{argument}: {type(run).__name__} is no run; give its id, its path, or its DataFrame")
+    name = attributes.get("run")
     if not isinstance(name, str):
         raise UsageError("a DataFrame that does not say which run it is of; give the run's id or path")
     return name
 
 
-def _registry(files: Files) -> Registry:
-    return Registry.discover(files=[Path(name) for name in files])
+def _results(given: object) -> Path:
+    return results_folder(optional(arguments.path, given, "results"))
 
 
-def _names(given: Names) -> list[str]:
-    """``"a,b"`` or a list, as a list."""
-    names = given.split(",") if isinstance(given, str) else given
-    return [name.strip() for name in names if name.strip()]
-
-
-def _lists(settings: Mapping[str, Any] | None) -> dict[str, list[Any]]:
-    """Every value as a list of values, as a sweep has them."""
-    return {path: list(value) if isinstance(value, list) else [value] for path, value in (settings or {}).items()}
+def _registry(files: object) -> Registry:
+    return Registry.discover(files=arguments.paths(files, "plugin_files"))
 
 
 def _phases(names: Sequence[str]) -> list[str]:

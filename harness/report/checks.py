@@ -100,6 +100,17 @@ def _figures(verdict: Verdict) -> tuple[str, ...]:
     )
 
 
+def texts(check: Check) -> tuple[list[str], list[list[str]], list[str]]:
+    """The headings, the cells of every line and the lines below, as they are shown."""
+    lines, notes = _laid(check)
+    used = [index for index in range(len(_HEADINGS)) if any(line.figures[index] for line in lines)]
+    headings = ["configuration", "figure", *(_HEADINGS[index] for index in used), "verdict"]
+    cells = [[line.label, line.figure, *(line.figures[index] for index in used), _verdict(line)] for line in lines]
+    below = [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
+    explained = [_EXPLAINED] if any(line.figures[3] for line in lines) else []
+    return headings, cells, [*below, *map(_clean, check.notes), *explained, summary_line(check, code=None)]
+
+
 def terminal(check: Check, *, code: int | None) -> RenderableType:
     """The check for a terminal; every text is shown as it is."""
     from rich.console import Group

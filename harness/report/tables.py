@@ -56,12 +56,24 @@ def terminal(summary: Summary) -> RenderableType:
             [Text(_ended(row), style="" if set(row.statuses) <= {"ok", "cached"} else "red") for row in summary.rows],
         ),
     )
-    notes = [f"[{number}] {note}" for number, note in enumerate(summary.footnotes, start=1)]
     return Group(
         *(Text(line, style="bold" if index == 0 else "dim") for index, line in enumerate(summary.caption)),
         grid,
-        *(Text(note, style="dim") for note in notes),
+        *(Text(note, style="dim") for note in note_lines(summary)),
     )
+
+
+def footnotes(summary: Summary) -> tuple[list[tuple[int, str]], list[str]]:
+    """The notes that a row is marked with, by their numbers, and those that speak of the whole table and so need none."""
+    marks = {number for row in summary.rows for number in row.notes}
+    numbered = list(enumerate(summary.footnotes, start=1))
+    return [item for item in numbered if item[0] in marks], [note for number, note in numbered if number not in marks]
+
+
+def note_lines(summary: Summary) -> list[str]:
+    """The notes as lines below the table, ``[1]`` before those that a row is marked with."""
+    marked, general = footnotes(summary)
+    return [*(f"[{number}] {note}" for number, note in marked), *general]
 
 
 def _ended(row: Row) -> str:
@@ -101,8 +113,10 @@ def markdown(summary: Summary) -> str:
     table = [headings, *_body(summary)]
     rendered = ["| " + " | ".join(in_markdown(cell) for cell in line) + " |" for line in table]
     rendered.insert(1, "| " + " | ".join(rule) + " |")
-    notes = [f"{number}. {in_markdown(note)}" for number, note in enumerate(summary.footnotes, start=1)]
-    return "\n".join(["\n\n".join(lines), "", *rendered, "", *notes, ""])
+    marked, general = footnotes(summary)
+    notes = [f"{number}. {in_markdown(note)}" for number, note in marked]
+    said = ["\n".join(notes), *map(in_markdown, general)]
+    return "\n\n".join(["\n\n".join(lines), "\n".join(rendered), *filter(None, said)]) + "\n"
 
 
 def in_markdown(text: str) -> str:
@@ -142,7 +156,7 @@ def latex(summary: Summary) -> str:
     left = len(summary.name_columns)
     columns = "l" * left + "r" * len(summary.columns) + "l"
     lines = [" & ".join(_latex(cell) for cell in line) + r" \\" for line in _body(summary)]
-    notes = [rf"\footnotesize [{number}] {_latex(note)}\\" for number, note in enumerate(summary.footnotes, start=1)]
+    notes = [rf"\footnotesize {_latex(note)}\\" for note in note_lines(summary)]
     return "\n".join(
         [
             r"\begin{table}",

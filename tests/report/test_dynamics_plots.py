@@ -5,7 +5,8 @@ from dataclasses import replace
 from harness.derivatives import surrogates
 from harness.dynamics import Dynamics, neuron_dynamics, random_train
 from harness.registry import Registry
-from harness.report.dynamics_plots import write_dynamics
+from harness.report.dynamics_plots import plot_dynamics, write_dynamics
+from harness.report.style import styled
 from harness.report.surrogate_plots import write_surrogates
 
 
@@ -27,6 +28,25 @@ def test_a_backend_without_states_is_named_by_its_output(tmp_path):
     assert "other (output alone)" in text
     assert "time (ms)" in text
     assert "membrane" not in text
+
+
+def test_many_configurations_stand_in_lines_of_four():
+    shown = neuron_dynamics(Registry.discover(), random_train(0.3, 40, 1, 0.5), ["lif"], {"lif.tau_mem": range(1, 7)})
+    with styled():
+        figure = plot_dynamics(shown)
+    places = {axis.get_title(): axis.get_subplotspec() for axis in figure.axes if axis.get_title()}
+    assert [place.colspan.start for place in places.values()] == [0, 1, 2, 3, 0, 1]
+    assert len({place.rowspan.start for place in places.values()}) == 2
+
+
+def test_several_spikes_a_step_are_as_high_as_their_count(tmp_path):
+    shown = neuron_dynamics(Registry.discover(), random_train(0.3, 40, 1, 9.0), ["lif"], {"lif.spikes": ["multi"]})
+    most = shown.traces[0].spikes.max()
+    assert most > 1
+    with styled():
+        axis = plot_dynamics(shown).axes[0]
+    assert axis.get_ylabel() == "spikes"
+    assert max(segment[1][1] for segment in axis.collections[0].get_segments()) == most
 
 
 def test_surrogates_are_drawn_with_their_widths(tmp_path):

@@ -504,9 +504,31 @@ def test_a_trial_that_several_runs_hold_is_shown_once(tmp_path):
         ("toy iaf s0", "first"),
         ("toy lif s0", "second"),
     ]
-    text = Parsed(page(material, tmp_path)).text
-    assert "2 runs merged" in text
-    assert "1 trial of one key stand" in text
+    parsed = Parsed(page(material, tmp_path))
+    assert "2 runs merged" in parsed.text
+    assert "1 trial that several runs hold is shown once" in parsed.text
+    # Which is no failure, and nothing that must be known before the numbers.
+    headings = [text for name, text in parsed.texts if name == "h2"]
+    assert "Notes" in headings
+    assert "Failures" not in headings
+    assert [item for item in parsed.of("p") if item.get("class") == "banner"] == []
+
+
+def test_a_failure_beside_what_was_merged_is_called_one(tmp_path):
+    one = record("iaf")
+    first = made_run(tmp_path, [one, record("lif", status="failed")], "first")
+    second = made_run(tmp_path, [replace(one, provenance={"cached_from": "first"})], "second")
+    parsed = Parsed(page(gather([first, second]), tmp_path))
+    assert "Failures" in [text for name, text in parsed.texts if name == "h2"]
+    assert "is shown once" in parsed.text
+
+
+def test_notes_are_numbered_as_rows_are_marked(tmp_path):
+    parsed = Parsed(shown(made_run(tmp_path, [record("iaf"), record("lif", status="failed")])))
+    assert [item["value"] for item in parsed.of("li") if item.get("id") == "note-1"] == ["1"]
+    assert not [item for item in parsed.of("li") if item.get("id") == "note-2"]
+    (said,) = [name for name, text in parsed.texts if text.startswith("one seed: no interval, and no best")]
+    assert said == "p"
 
 
 def test_a_trial_that_ended_well_later_has_not_failed(tmp_path):
@@ -574,6 +596,8 @@ def test_other_formats_are_the_table_alone(results, capsys, kind, begin):
     assert (run.path / f"report.{kind}").read_text().startswith(begin)
     assert main(["report", "-o", f"new/deep/page.{kind.upper()}"]) == 0
     assert (results.parent / "new" / "deep" / f"page.{kind.upper()}").read_text().startswith(begin)
+    assert main(["report", "--format", kind, "-o", "page.any"]) == 0
+    assert (results.parent / "page.any").read_text().startswith(begin)
     capsys.readouterr()
     assert main(["report", "--format", kind, "-o", "-"]) == 0
     assert capsys.readouterr().out.startswith(begin)
@@ -590,6 +614,8 @@ def test_mistakes_are_one_line(results, capsys):
     run = made_run(results, [record("lif")], "20260101-a")
     fails(4, "there is no run '20270101'", "20270101")
     fails(4, "'pdf' is not one of", "--format", "pdf")
+    fails(4, "page.pdf: a report cannot be written as .pdf; expected .html, .md, .csv, .tex", "-o", "page.pdf")
+    assert not (results.parent / "page.pdf").exists()
     fails(4, "cannot be written", "-o", str(results))
     fails(4, "cannot be written", "-o", str(run.path / "run.json" / "page.html"))
     empty = made_run(results, [], "20260102-b")

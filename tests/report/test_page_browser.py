@@ -36,6 +36,8 @@ def address(tmp_path_factory):
     return (run.path / "report.html").as_uri()
 
 
+UNMET = "document.querySelector('#summary p[role=status]')?.textContent ?? null"
+FRONTS = "[...document.querySelectorAll('.front')].filter(e => getComputedStyle(e).display !== 'none').length"
 ROWS = "[...document.querySelectorAll('#comparison tbody tr')].filter(r => !r.hidden).map(r => r.cells[1].textContent).join()"
 
 
@@ -81,7 +83,18 @@ def test_an_address_can_ask_for_an_order_and_a_filter(browser, address):
     assert tab("document.documentElement.dataset.theme") == "dark"
     tab = Tab(browser, f"{address}?sort=nothing&filter=%3Cscript%3E&theme=__proto__")
     assert tab(ROWS) == ""
+    assert "sort=nothing names no column and direction. There are: neuron, test.accuracy" in tab(UNMET)
     assert tab.complaints() == []
+    assert tab("document.querySelectorAll('.front').length") > 0
+    assert tab(FRONTS) == 0
+    assert tab("[...document.querySelectorAll('[data-chip]')].every(e => getComputedStyle(e).display === 'none')")
+
+
+@pytest.mark.parametrize(("asked", "met"), [("test.synops", True), ("neuron:desc", True), ("test.synops:up", False)])
+def test_an_order_that_cannot_be_had_is_said(browser, address, asked, met):
+    tab = Tab(browser, f"{address}?sort={asked}")
+    assert (tab(UNMET) is None) == met
+    assert tab("document.querySelectorAll('[aria-sort]').length") == met
 
 
 def test_a_filter_hides_configurations_in_the_charts_too(browser, address):

@@ -62,10 +62,19 @@ def test_notes_of_figures_stand_below_every_table_but_the_csv():
     one = record()
     one.outcome["metrics"].append(figure("energy", 1.0, title="energy", note="memory _x_ is left out"))
     summary = summarise([one])
-    assert "[1] energy: memory _x_ is left out" in shown(summary)
-    assert "1. energy: memory \\_x\\_ is left out" in markdown(summary)
-    assert r"[1] energy: memory \_x\_ is left out" in latex(summary)
+    assert "\nenergy: memory _x_ is left out\none seed: no interval" in shown(summary)
+    assert "\n\nenergy: memory \\_x\\_ is left out\n\none seed: no interval" in markdown(summary)
+    assert r"\footnotesize energy: memory \_x\_ is left out\\" in latex(summary)
     assert "left out" not in csv_text(summary)
+
+
+def test_only_notes_that_a_row_is_marked_with_have_a_number():
+    summary = summarise([record("iaf"), record("lif", status="failed")])
+    general = "one seed: no interval, and no best; use --seeds 5"
+    for text, numbered in ((shown(summary), "[1] "), (latex(summary), "[1] "), (markdown(summary), "1. ")):
+        assert f"{numbered}toy lif s0: failed" in text
+        assert f"\n{general}" in text.replace(r"\footnotesize ", "")
+        assert "[2]" not in text
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def _sections(material: Material, place: Path) -> list[Section]:
         if len(by_dataset) == 1:
             found += [(name, title, Markup()) for name, title, _ in parts]
     found += [
-        _section("failures", "Failures", failures(material, place)),
+        _section("failures", *failures(material, place)),
         _section("figures-all", "All figures", every_figure(sheet.lines, series)),
         _section("records", "Trials", every_trial(material.trials, place, len(material.runs) > 1)),
         _section("environment", "Environment", _environment(material)),

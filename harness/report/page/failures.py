@@ -1,4 +1,4 @@
-"""What went wrong: trials that did not end well with the end of their logs, and what was damaged, left out or never started."""
+"""What went wrong: trials that did not end well with the end of their logs, and what was damaged, left out, never started or merged."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ _OPEN = 3  # so many failures are shown unfolded
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
-def failures(material: Material, place: Path) -> Markup | None:
-    """Everything that did not go well, or None."""
+def failures(material: Material, place: Path) -> tuple[str, Markup | None]:
+    """Everything that did not go well and what was merged, or None; with its title, which speaks of failures if there are any."""
     failed = material.failed
-    notes = [*material.problems, *(f"never started: {label}" for label in material.unstarted)]
-    notes += [
+    wrong = [*material.problems, *(f"never started: {label}" for label in material.unstarted)]
+    wrong += [
         f"{item.run.id}: {item.about['error']}" for item in material.runs if isinstance(item.about.get("error"), str)
     ]
+    notes = [*wrong, *material.notes]
+    title = "Failures" if failed or wrong else "Notes"
     if not failed and not notes:
-        return None
-    return tag(
+        return title, None
+    return title, tag(
         "div",
         tag("ul", [tag("li", note) for note in notes], class_="notes") if notes else None,
         [_failure(trial, place, unfolded=len(failed) <= _OPEN) for trial in failed],

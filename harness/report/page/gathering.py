@@ -46,7 +46,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Material:
-    """Everything that the page shows. ``problems`` are sentences: of what is damaged, missing, or was merged."""
+    """Everything that the page shows. ``problems`` are sentences of what is damaged or missing, ``notes`` of what was merged."""
 
     runs: tuple[Shown, ...]
     trials: tuple[Trial, ...]
@@ -54,6 +54,7 @@ class Material:
     timings: Mapping[str, Any] | None
     problems: tuple[str, ...]
     unstarted: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def records(self) -> list[Record]:
@@ -78,7 +79,8 @@ def gather(runs: Sequence[Run]) -> Material:
     held: list[Trial] = []
     for item in shown:
         held += _usable(item, problems)
-    trials, split = _merged(held, problems)
+    notes: list[str] = []
+    trials, split = _merged(held, notes)
     timings = _timings(runs, split, problems)
     records = [trial.record for trial in trials]
     summary = _said_of_runs(summarise(records, timings), runs, split, timings)
@@ -88,7 +90,7 @@ def gather(runs: Sequence[Run]) -> Material:
         for trial in _maps(item.about.get("trials"))
         if trial.get("status") is None
     ]
-    return Material(shown, tuple(trials), summary, timings, tuple(problems), tuple(unstarted))
+    return Material(shown, tuple(trials), summary, timings, tuple(problems), tuple(unstarted), tuple(notes))
 
 
 def _maps(given: object) -> list[Mapping[str, Any]]:
@@ -139,7 +141,7 @@ def _folded(records: Sequence[Record], timings: Mapping[str, Any] | None) -> Non
             folded([row])
 
 
-def _merged(held: Sequence[Trial], problems: list[str]) -> tuple[list[Trial], dict[str, tuple[str, str]]]:
+def _merged(held: Sequence[Trial], notes: list[str]) -> tuple[list[Trial], dict[str, tuple[str, str]]]:
     """Each trial once; and the rows that stand for one run alone, with their own row and the run's id."""
     keys: dict[tuple[str, int], set[str]] = {}
     for trial in held:
@@ -159,11 +161,11 @@ def _merged(held: Sequence[Trial], problems: list[str]) -> tuple[list[Trial], di
             kept[(record.key, "")] = trial
     twice = len(held) - len(kept)
     if twice:
-        problems.append(f"{twice} trial{'s' * (twice != 1)} of one key stand in several runs and are shown once")
-    if apart:
-        problems.append(
-            "configurations that several runs trained by different code, versions or machines are a row a run"
+        notes.append(
+            f"{twice} trial{'s' * (twice != 1)} that several runs hold {'are' if twice != 1 else 'is'} shown once"
         )
+    if apart:
+        notes.append("configurations that several runs trained by different code, versions or machines are a row a run")
     return list(kept.values()), split
 
 

@@ -76,6 +76,11 @@
       const off = filtered.has(row) || muted.has(row);
       for (const element of elements) element.classList.toggle("off", off);
     }
+    // A line through points that are hidden would lead nowhere.
+    for (const line of all("[data-of]")) {
+      const hidden = line.dataset.of.split(" ").some((row) => filtered.has(row) || muted.has(row));
+      line.classList.toggle("off", hidden);
+    }
     for (const chip of all("[data-chip]")) chip.hidden = filtered.has(chip.dataset.chip);
   };
   const light = (row) => {
@@ -116,9 +121,20 @@
   }
   const comparison = document.getElementById("comparison");
   if (asked.has("sort") && comparison) {
-    const [key, direction] = asked.get("sort").split(":");
-    const index = all("thead th", comparison).findIndex((head) => (head.dataset.key || head.textContent) === key);
-    if (index >= 0) sort(comparison, index, direction === "desc" ? "descending" : "ascending");
+    const directions = { asc: "ascending", desc: "descending" };
+    const [key, direction = "asc"] = asked.get("sort").split(":");
+    const names = all("thead th", comparison).map((head) => head.dataset.sort && (head.dataset.key || head.textContent));
+    const index = key ? names.indexOf(key) : -1;
+    if (index >= 0 && Object.hasOwn(directions, direction)) sort(comparison, index, directions[direction]);
+    else {
+      const unmet = document.createElement("p");
+      unmet.className = "note";
+      unmet.setAttribute("role", "status");
+      const there = names.filter(Boolean).join(", ");
+      unmet.textContent = `Not sorted: sort=${asked.get("sort")} names no column and direction. `;
+      unmet.append(`There are: ${there}; each with :asc or :desc.`);
+      comparison.closest(".scroll").before(unmet);
+    }
   }
 
   // -- what a point says, under a pointer or in focus

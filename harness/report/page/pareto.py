@@ -87,7 +87,9 @@ def pareto(all_of_them: Sequence[Series], cost: Figure, quality: Figure, *, numb
     if directed(cost.column) and directed(quality.column):
         order = front([(p.x.mean, p.y.mean) for p in points], *directions)
         on_front = set(order)
-        line = tag("path", d=_steps([points[index] for index in order], across, up, directions), class_="front")
+        steps = _steps([points[index] for index in order], across, up, directions)
+        # Shown as long as all of its points are.
+        line = tag("path", d=steps, class_="front", data_of=" ".join(str(points[index].one.number) for index in order))
     drawn = [_drawn(p, index in on_front, across, up, cost, quality) for index, p in enumerate(points)]
     # What is on the front lies above what is not.
     drawn = [drawn[index] for index in sorted(range(len(drawn)), key=lambda index: index in on_front)]

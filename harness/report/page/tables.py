@@ -10,6 +10,7 @@ from urllib.parse import quote
 from ...comparison.figures import Line
 from ...comparison.summary import Cell, Column, Row, Summary
 from ..formats import cell_text, heading, unit_of
+from ..tables import footnotes
 from .elements import Child, Markup, tag
 from .gathering import Trial
 from .looks import swatch
@@ -36,8 +37,14 @@ def comparison(summary: Summary, series: Sequence[Series]) -> Markup:
         )
         for row in summary.rows
     ]
-    notes = [tag("li", note, id=f"note-{number}") for number, note in enumerate(summary.footnotes, start=1)]
-    return _table("comparison", head, body, "configurations", notes=tag("ol", notes, class_="notes") if notes else None)
+    marked, general = footnotes(summary)
+    notes = [
+        tag("ol", [tag("li", note, id=f"note-{number}", value=number) for number, note in marked], class_="notes")
+        if marked
+        else None,
+        [tag("p", note, class_="note") for note in general],
+    ]
+    return _table("comparison", head, body, "configurations", notes=notes)
 
 
 def _names(row: Row, summary: Summary) -> list[Markup]:
