@@ -3,46 +3,40 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from .components import Backend, Choice, Dataset, Neuron, load_reference
+from .components import Backend, Choice, Neuron, load_reference
 from .errors import UsageError, nearest
-from .events.encode import encode
+from .lookup import find_kind
+from .parameters import Value
 from .registry import Registered, Registry
+from .stimuli import LONGEST as LONGEST
+from .stimuli import Floats as Floats
+from .stimuli import Stimulus as Stimulus
+from .stimuli import constant_current as constant_current
+from .stimuli import random_train as random_train
+from .stimuli import recorded_channel as recorded_channel
+from .stimuli import refuse_foreign as refuse_foreign
+from .stimuli import stimulus as stimulus
 
-Floats = npt.NDArray[np.float32]
 DEFINITION = "definition"
-LONGEST = 100_000  # steps of a generated input
 MOST = 12  # configurations beside each other; more cannot be read
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stimulus:
-    """One input train: ``values`` (steps,) as the neuron receives it, weight included.
-
-    ``raster`` (trains, steps) holds every train that was drawn, of which row ``row`` is the one in ``values``.
-    """
-
-    title: str
-    values: Floats
-    dt_ms: float | None = None
-    raster: npt.NDArray[np.bool_] | None = None
-    row: int = 0
+_ENOUGH = 3  # spikes that show how a neuron fires; a weight is chosen for them
+_LOOKED_AT = 2_000  # steps from the first input on that a weight is chosen by
+_NAMED = 4  # silent configurations that a remark names
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
     """One neuron on one backend: ``spikes`` and each of ``states`` (steps,); no states where the backend records none.
 
-    ``threshold`` (steps,) is what the membrane had to reach at each step, or None where the neuron declares none.
+    ``threshold`` (steps,) is what the membrane had to reach at each step, or None where the neuron declares none. ``neuron``
+    and ``parameters`` are what ``label`` stands for.
     """
 
     label: str
@@ -50,10 +44,12 @@ class Trace:
     spikes: Floats
     states: Mapping[str, Floats] = field(default_factory=dict)
     threshold: Floats | None = None
+    neuron: str = ""
+    parameters: Mapping[str, Value] = field(default_factory=dict)
 
     def rates(self, dt_ms: float | None) -> dict[str, float | int | None]:
         """Spikes, spikes a step, spikes a second (None without ``dt_ms``) and the first step with one (None without)."""
-        count, steps = float(self.spikes.sum()), len(self.spikes)
+        count, steps = float(self.spikes.sum(dtype=np.float64)), len(self.spikes)
         fired = np.flatnonzero(self.spikes)
         a_step = count / steps if steps else 0.0
         return {
@@ -85,106 +81,12 @@ class Dynamics:
 
     def remarks(self) -> list[str]:
         """Sentences on what a table or a figure of it leaves open."""
-        found = []
-        if not any(trace.spikes.any() for trace in self.traces):
-            found.append(
-                "no neuron fired: try a larger weight, or longer time constants such as neuron.tau_mem=20, neuron.tau_syn=10"
-            )
-        silent = dict.fromkeys(trace.backend for trace in self.traces if not trace.states)
-        return found + [f"{backend} records no states: its output alone is drawn" for backend in silent]
-
-
-def random_train(
-    rate: float, steps: int, seed: int, weight: float, *, trains: int = 10, row: int = 3, dt_ms: float | None = None
-) -> Stimulus:
-    """``trains`` seeded trains that spike with probability ``rate`` a step; the neuron receives ``weight`` times train ``row``."""
-    if not 0 <= row < trains:
-        raise UsageError(f"train {row}: expected 0 to {trains - 1}")
-    # The legacy generator, so that a notebook's np.random.seed draws the same trains.
-    raster = np.random.RandomState(seed).random_sample((trains, steps)) > 1 - rate
-    return Stimulus(
-        title=f"random train, rate {rate:g} a step, seed {seed}, weight {weight:g}",
-        values=raster[row].astype(np.float32) * np.float32(weight),
-        dt_ms=dt_ms,
-        raster=raster,
-        row=row,
-    )
-
-
-def constant_current(steps: int, weight: float, *, dt_ms: float | None = None) -> Stimulus:
-    """``weight`` at every step."""
-    return Stimulus(
-        title=f"constant current of {weight:g}", values=np.full(steps, weight, dtype=np.float32), dt_ms=dt_ms
-    )
-
-
-def recorded_channel(
-    registry: Registry, name: str, data: Path, *, split: str, recording: int, channel: int, weight: float
-) -> Stimulus:
-    """One channel (flat index of a step's shape) of a dataset's recording, in the dataset's default encoding, times ``weight``."""
-    entry = registry.find(name)
-    if not isinstance(entry.component, Dataset):
-        raise UsageError(f"input {name}: a {entry.component.kind}, not a dataset; expected one, or random, or constant")
-    reason = entry.unusable()
-    if reason:
-        raise UsageError(f"dataset {name} cannot be used here: {reason}")
-    dataset = entry.component
-    encoding = dataset.encodings["default"]
-    source = load_reference(dataset.source)(data, split, **dataset.choose().values)
-    if not 0 <= recording < len(source):
-        raise UsageError(f"recording {recording}: the {split} split of {name} has 0 to {len(source) - 1}")
-    frames = encode(source[recording][0], encoding, dataset.sensor_size).frames
-    if not len(frames):
-        raise UsageError(f"recording {recording}: {name} encodes it to nothing; name another")
-    flat = frames[0].reshape(frames.shape[1], -1)
-    if not 0 <= channel < flat.shape[1]:
-        raise UsageError(f"channel {channel}: {name} has 0 to {flat.shape[1] - 1}")
-    return Stimulus(
-        title=f"{name} {split} recording {recording}, channel {channel}, weight {weight:g}",
-        values=flat[:, channel].astype(np.float32) * np.float32(weight),
-        dt_ms=encoding.dt,
-    )
-
-
-def stimulus(
-    registry: Registry,
-    kind: str = "random",
-    *,
-    rate: float = 0.1,
-    train: int = 3,
-    seed: int = 30,
-    steps: int = 200,
-    weight: float | None = None,
-    dt_ms: float | None = None,
-    data: Path,
-    split: str = "test",
-    recording: int = 0,
-    channel: int = 0,
-) -> Stimulus:
-    """The input that is meant by ``random``, ``constant`` or the name of a dataset; what the others concern is ignored.
-
-    ``weight`` defaults to 0.1, of constant input to 0.008. Raises :class:`UsageError` for what no neuron can be given.
-    """
-    if not 0 <= rate <= 1:
-        raise UsageError(f"rate {rate:g}: expected 0 to 1 spikes a step")
-    if not 0 <= seed < 2**32:
-        raise UsageError(f"seed {seed}: expected 0 to {2**32 - 1}")
-    if not 1 <= steps <= LONGEST:
-        raise UsageError(f"steps {steps}: expected 1 to {LONGEST}")
-    if weight is not None and not isfinite(weight):
-        raise UsageError(f"weight {weight}: not a finite number")
-    if dt_ms is not None and not (isfinite(dt_ms) and dt_ms > 0):
-        raise UsageError(f"dt {dt_ms}: expected milliseconds above 0")
-    if kind == "constant":
-        return constant_current(steps, 0.008 if weight is None else weight, dt_ms=dt_ms)
-    weight = 0.1 if weight is None else weight
-    if kind == "random":
-        return random_train(rate, steps, seed, weight, row=train, dt_ms=dt_ms)
-    if dt_ms is not None:
-        raise UsageError(f"dt: the encoding of {kind} says how long a step is")
-    if split not in ("train", "test"):
-        raise UsageError(f"split {split!r}: expected train or test")
-    return recorded_channel(registry, kind, data, split=split, recording=recording, channel=channel, weight=weight)
+        silent = [trace for trace in self.traces if not trace.spikes.any()]
+        stateless = dict.fromkeys(trace.backend for trace in self.traces if not trace.states)
+        return [
+            *([_silence(self.stimulus, silent)] if silent else []),
+            *(f"{backend} records no states: its output alone is drawn" for backend in stateless),
+        ]
 
 
 def neuron_dynamics(
@@ -197,28 +99,82 @@ def neuron_dynamics(
     """Each of ``neurons`` (default: all that have a definition) on ``stimulus``, alone and from zero state.
 
     ``settings`` maps ``lif.tau_mem``, or ``neuron.tau_mem`` for every neuron that has it, to values; several are a sweep.
-    Without ``backends`` the definition computes. Raises :class:`UsageError` for what cannot be meant or computed.
+    Without ``backends`` the definition computes. Settings that ``stimulus`` used are left out. Where it offers weights, the
+    first at which all of the neurons fire some times is taken. Raises :class:`UsageError` for what cannot be meant or computed.
     """
-    entries = [_of_kind(registry, name, Neuron) for name in dict.fromkeys(neurons)] or [
+    own = {path: values for path, values in (settings or {}).items() if path not in stimulus.used}
+    entries = [find_kind(registry, name, Neuron) for name in dict.fromkeys(neurons)] or [
         entry for entry in registry.components("neuron") if cast(Neuron, entry.component).reference
     ]
-    configurations = _configurations(entries, settings or {})
+    configurations = _configurations(entries, own)
     if len(configurations) > MOST:
         raise UsageError(f"{len(configurations)} configurations: {MOST} can be drawn beside each other; sweep fewer")
+    computed_by = list(dict.fromkeys(backends)) or [DEFINITION]
+    if stimulus.ladder:
+        layers = [_layer(registry, entry, choice, computed_by[0]) for entry, choice, _ in configurations]
+        stimulus = _weighed(stimulus, layers)
     traces = [
-        _trace(registry, entry, choice, label, backend, stimulus)
+        _trace(_layer(registry, entry, choice, backend), choice, label, backend, stimulus)
         for entry, choice, label in configurations
-        for backend in (dict.fromkeys(backends) or (DEFINITION,))
+        for backend in computed_by
     ]
     return Dynamics(stimulus=stimulus, traces=tuple(traces))
 
 
-def _of_kind(registry: Registry, name: str, kind: type[Neuron] | type[Backend]) -> Registered:
-    entry = registry.find(name)
-    if not isinstance(entry.component, kind):
-        known = ", ".join(item.component.name for item in registry.components(kind.kind))
-        raise UsageError(f"{name} is a {entry.component.kind}, not a {kind.kind}; there are: {known}")
-    return entry
+def _weighed(stimulus: Stimulus, layers: Sequence[Any]) -> Stimulus:
+    """``stimulus`` at the first of its weights at which most of ``layers`` fire, some times each."""
+    begin = int(np.argmax(stimulus.given != 0))
+    given = torch.from_numpy(stimulus.given[begin : begin + _LOOKED_AT])
+    x = (torch.tensor(stimulus.ladder)[:, None] * given).unsqueeze(-1)
+    with torch.no_grad():
+        counts = torch.stack([layer(x).reshape(len(x), -1).sum(1) for layer in layers], 1)
+    # Firing a little is better than not at all, as where there are few steps.
+    firing, fires = (counts >= _ENOUGH).sum(1).tolist(), (counts >= 1).sum(1).tolist()
+    best = max(range(len(x)), key=lambda index: (firing[index], fires[index], -index))
+    if best == 0:
+        return stimulus.weighed(stimulus.ladder[0], "")
+    what = (
+        "it fires"
+        if len(layers) == 1
+        else "all fire"
+        if fires[best] == len(layers)
+        else f"{fires[best]} of {len(layers)} fire"
+    )
+    return stimulus.weighed(stimulus.ladder[best], f"chosen so that {what}")
+
+
+def _silence(stimulus: Stimulus, silent: Sequence[Trace]) -> str:
+    """Which neurons did not fire, why, and what to change: only what they have."""
+    values = stimulus.values
+    if not (values > 0).any():
+        if stimulus.weight <= 0 and stimulus.given.any():
+            return f"no neuron fired: the input is nowhere above 0 at weight {stimulus.weight:g}; give one above 0"
+        return f"no neuron fired: the input is 0 at every step; try {stimulus.instead}"
+    by_label = {trace.label: trace for trace in reversed(silent)}
+    named = [_closest(trace) for trace in list(by_label.values())[::-1]]
+    more = [f"{len(named) - _NAMED} more"] if len(named) > _NAMED else []
+    rising = stimulus.generated and any(
+        "v_mem" in trace.states and int(trace.states["v_mem"].argmax()) == len(values) - 1 for trace in silent
+    )
+    ways = ["a larger weight", *(["more steps"] if rising else [])]
+    longer = dict.fromkeys(path for trace in silent for path in _slowing(trace))
+    ways += [f"longer {', '.join(longer)}"] if longer else []
+    return f"no spike of {', '.join([*named[:_NAMED], *more])}; try {', or '.join(ways)}"
+
+
+def _closest(trace: Trace) -> str:
+    if "v_mem" not in trace.states or trace.threshold is None:
+        return trace.label
+    reached = float(trace.states["v_mem"].max(initial=0))
+    return f"{trace.label} (membrane up to {reached:.3g}, threshold {float(trace.threshold.min(initial=np.inf)):g})"
+
+
+def _slowing(trace: Trace) -> Iterable[str]:
+    """The time constants of which longer ones let the membrane reach higher."""
+    for name in ("tau_mem", "tau_syn"):
+        # Normalised input shrinks as the membrane slows.
+        if trace.parameters.get(name) is not None and not (name == "tau_mem" and trace.parameters.get("norm_input")):
+            yield f"{trace.neuron}.{name}"
 
 
 def _configurations(
@@ -238,6 +194,8 @@ def _configurations(
                     f"{owner} has no parameter {parameter!r}{nearest(parameter, declared)}; it has: {', '.join(declared)}"
                 )
             if owner in (component.name, entry.qualified, "neuron") and parameter in declared:
+                if len(settings[path]) == 0:
+                    raise UsageError(f"{path}: no value is named")
                 own[parameter] = settings[path]
                 used.add(path)
         for values in itertools.product(*own.values()):
@@ -251,21 +209,24 @@ def _configurations(
             found.append((entry, component.choose(**given), " ".join([component.name, *swept])))
     for path in settings:
         if path not in used:
+            if path == "encoding" or path.startswith(("encoding.", "dataset.")):
+                raise UsageError(f"{path}: concerns a dataset as input alone")
             names = [entry.component.name for entry in entries]
             raise UsageError(f"{path}: no neuron shown has it; shown are {', '.join(names)}")
     return found
 
 
-def _trace(
-    registry: Registry, entry: Registered, choice: Choice, label: str, backend: str, stimulus: Stimulus
-) -> Trace:
-    if backend == DEFINITION:
-        reference = cast(Neuron, entry.component).reference
-        if not reference:
-            raise UsageError(f"neuron {choice.name} has no definition; name a backend that computes it")
-        layer = load_reference(reference)(choice, (1,), None)
-    else:
-        layer = _on_backend(registry, backend, choice)
+def _layer(registry: Registry, entry: Registered, choice: Choice, backend: str) -> Any:
+    """``choice`` as ``backend`` computes it, (batch, steps, 1) to the same."""
+    if backend != DEFINITION:
+        return _on_backend(registry, backend, choice)
+    reference = cast(Neuron, entry.component).reference
+    if not reference:
+        raise UsageError(f"neuron {choice.name} has no definition; name a backend that computes it")
+    return load_reference(reference)(choice, (1,), None)
+
+
+def _trace(layer: Any, choice: Choice, label: str, backend: str, stimulus: Stimulus) -> Trace:
     x = torch.from_numpy(stimulus.values).reshape(1, -1, 1)
     states: dict[str, Floats] = {}
     with torch.no_grad():
@@ -274,17 +235,23 @@ def _trace(
             states = {name: _flat(value) for name, value in seen.items()}
         else:
             spikes = layer(x)
-    return Trace(
+    trace = Trace(
         label=label,
         backend=backend,
         spikes=_flat(spikes),
         states=states,
         threshold=_threshold(choice, states, len(stimulus.values)),
+        neuron=choice.name,
+        parameters=choice.values,
     )
+    known = [] if trace.threshold is None else [trace.threshold]
+    if not all(np.isfinite(values).all() for values in (trace.spikes, *known, *states.values())):
+        raise UsageError(f"weight {stimulus.weight:g}: {label} leaves the range of float32; give a smaller one")
+    return trace
 
 
 def _on_backend(registry: Registry, name: str, choice: Choice) -> Any:
-    entry = _of_kind(registry, name, Backend)
+    entry = find_kind(registry, name, Backend, (DEFINITION,))
     backend = cast(Backend, entry.component)
     reason = entry.unusable()
     if reason:
@@ -313,5 +280,6 @@ def _threshold(choice: Choice, states: Mapping[str, Floats], steps: int) -> Floa
     if isinstance(scale, (int, float)):
         if "b" not in states:
             return None
-        threshold[1:] += np.float32(scale) * states["b"][:-1]
+        with np.errstate(over="ignore"):  # what is not finite is refused
+            threshold[1:] += np.float32(scale) * states["b"][:-1]
     return threshold

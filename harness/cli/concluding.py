@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +34,14 @@ def conclude(found: Check, given: dict[str, Any], beside: Path) -> int:
     ]
     for path, content in written:
         write_file(path, content)
-    with readers_may_leave():
-        if given["as_json"]:
-            click.echo(json.dumps({"exit_code": int(code), **plain(found)}, indent=1))
-            return int(code)
-        from rich.console import Console
+    if given["as_json"]:
+        click.echo(json.dumps({"exit_code": int(code), **plain(found)}, indent=1))
+        return int(code)
+    from rich.console import Console
 
-        Console().print(terminal(found, code=code))
-        if not given["quiet"]:
-            click.echo(f"written: {', '.join(str(shown_path(path)) for path, _ in written)}")
+    Console().print(terminal(found, code=code))
+    if not given["quiet"]:
+        click.echo(f"written: {', '.join(str(shown_path(path)) for path, _ in written)}")
     return int(code)
 
 
@@ -66,13 +65,18 @@ def write_file(path: Path, content: bytes, *, option: str | None = None) -> None
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}{advice}") from None
 
 
-def write_plots(output: Path, write: Callable[[Path], list[Path]]) -> None:
+def write_plots(output: Path, write: Callable[[Path], list[Path]], owned: Iterable[str] = ()) -> None:
     """Let ``write`` draw into the folder ``output`` and name what it returns, drawings once by their PNG files.
 
-    Raises :class:`UsageError` for a folder that cannot be written.
+    Figures called as in ``owned`` that it did not write are of an earlier call and go. Raises :class:`UsageError` for a folder
+    that cannot be written.
     """
     try:
         written = write(output)
+        for name in owned:
+            for path in (output / f"{name}.svg", output / f"{name}.png"):
+                if path not in written and path.is_file():
+                    path.unlink()
     except OSError as error:
         raise UsageError(
             f"{output}: cannot be written: {error.strerror or error}; name a folder with --output"
@@ -98,14 +102,15 @@ def readers_may_leave() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        _say_no_more()
+        say_no_more()
     except SystemExit as error:  # click and rich make an exit of it
         if not isinstance(error.__context__, BrokenPipeError):
             raise
-        _say_no_more()
+        say_no_more()
 
 
-def _say_no_more() -> None:
+def say_no_more() -> None:
+    """Let standard output go nowhere from here."""
     # Not even at interpreter exit, when what is left in the buffer would be written.
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

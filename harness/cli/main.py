@@ -17,6 +17,7 @@ import click
 
 from ..environment import harness_version
 from ..errors import ExitCode, HandledError, UsageError
+from ..places import REFUSED, cache_folder, kernels_environment, reason
 from ..registry import PluginWarning, Registry
 from ..store import DamagedRecordWarning
 from .baseline import baseline
@@ -24,8 +25,9 @@ from .cache import cache
 from .check import check
 from .check_plugin import check_plugin
 from .compare import compare
-from .concluding import readers_may_leave
+from .concluding import readers_may_leave, say_no_more
 from .inspect import inspect
+from .leaving import readers_leave_freely
 from .neurons import neurons
 from .noise import noise
 from .plugins import plugins
@@ -80,8 +82,18 @@ def parse_early(arguments: Sequence[str]) -> Early:
     return early
 
 
+class Commands(click.Group):
+    """A group whose commands may write to a pipe that nobody reads: click would make status 1 of that."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with readers_may_leave():
+            return super().invoke(ctx)
+        return ExitCode.OK
+
+
 @click.group(
     name="harness",
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 ok, 1 regression found, 2 interrupted, 3 a trial or a check failed or an internal error, 4 usage, "
     "5 nothing ran, 6 baseline missing or not comparable.",
@@ -117,7 +129,7 @@ for command in (
 
 def with_plugin_commands(registry: Registry) -> click.Group:
     """The group of commands with those of plugins added, built afresh so that nothing is left behind."""
-    group = click.Group(
+    group = Commands(
         name=cli.name,
         commands=dict(cli.commands),
         params=cli.params,
@@ -133,6 +145,11 @@ def with_plugin_commands(registry: Registry) -> click.Group:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``harness`` with ``arguments`` (default: the process's) and return its exit status."""
+    with readers_leave_freely():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     traced = "--traceback" in given
     for stream in (sys.stdout, sys.stderr):
@@ -142,18 +159,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _one_line_warnings():
             early = parse_early(given)
+            with contextlib.suppress(UsageError):  # without a home folder: said by what needs one
+                os.environ.update(kernels_environment(cache_folder()))
             registry = Registry.discover(
                 strict=early.strict, block=early.block, files=[Path(name) for name in early.files]
             )
             group = with_plugin_commands(registry)
-            result = None
-            with readers_may_leave():
-                result = group.main(
-                    args=early.rest,
-                    prog_name="harness",
-                    standalone_mode=False,
-                    obj={"registry": registry, "config": early.registry_config()},
-                )
+            result = group.main(
+                args=early.rest,
+                prog_name="harness",
+                standalone_mode=False,
+                obj={"registry": registry, "config": early.registry_config()},
+            )
         return int(result) if isinstance(result, int) else ExitCode.OK
     except HandledError as error:
         return _failed(str(error), error.exit_code, traced)
@@ -168,9 +185,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{error.format_message().rstrip('.')}{hint}", ExitCode.USAGE, traced)
     except (KeyboardInterrupt, click.exceptions.Abort):
         return _failed("interrupted", ExitCode.INTERRUPTED, traced)
+    except OSError as error:
+        if error.errno not in REFUSED:
+            return _internal(error, traced)
+        if error.filename is None:
+            say_no_more()  # what is left in its buffer would be tried again at the end
+        place = error.filename or "standard output or a file"
+        return _failed(f"{place}: cannot be read or written: {reason(error)}", ExitCode.USAGE, traced)
     except Exception as error:
-        message = f"internal error: {type(error).__name__}: {error} (run again with --traceback to see where)"
-        return _failed(message, ExitCode.FAILED, traced)
+        return _internal(error, traced)
+
+
+def _internal(error: Exception, traced: bool) -> int:
+    message = f"internal error: {type(error).__name__}: {error} (run again with --traceback to see where)"
+    return _failed(message, ExitCode.FAILED, traced)
 
 
 def _failed(message: str, code: ExitCode, traced: bool) -> int:

@@ -11,6 +11,7 @@ import click
 from ..experiment import parse_setting
 from ..places import data_folder
 from .concluding import write_plots
+from .given import refuse_beside_json, separate, told_by_user
 
 if TYPE_CHECKING:
     from ..dynamics import Dynamics
@@ -28,12 +29,20 @@ _OF_INPUT = ("rate", "train", "seed", "steps", "weight", "dt_ms", "split", "reco
 @click.option(
     "--steps", type=click.IntRange(1, 100_000), default=200, help="Length of random and constant input (200)."
 )
-@click.option("--weight", type=float, help="Factor on the input (0.1; the current itself, 0.008, if constant).")
+@click.option(
+    "--weight", type=float, help="Factor on the input, or the constant current (default: the first at which all fire)."
+)
 @click.option("--dt", "dt_ms", type=float, metavar="MS", help="Length of a step, for time axes (default: count steps).")
 @click.option("--split", default="test", help="Of a dataset's recording (test).")
 @click.option("--recording", type=int, default=0, help="Which recording of the dataset (0).")
-@click.option("--channel", type=int, default=0, help="Which channel of a step, counted flat (0).")
-@click.option("-o", "settings", multiple=True, metavar="PATH=VALUE", help="Such as lif.tau_mem=5,20; commas sweep.")
+@click.option("--channel", type=int, help="Which channel of a step, counted flat (default: the one with most events).")
+@click.option(
+    "-o",
+    "settings",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Such as lif.tau_mem=5,20, where commas sweep; or encoding.dt=5 of a dataset.",
+)
 @click.option(
     "--backend", "backends", metavar="A,B", help="Compute on these, laid over each other (default: the definition)."
 )
@@ -42,32 +51,42 @@ _OF_INPUT = ("rate", "train", "seed", "steps", "weight", "dt_ms", "split", "reco
     "--output", type=click.Path(path_type=Path), default=Path("neurons"), metavar="DIR", help="For figures (./neurons)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print rates, states and spikes as JSON; draw nothing.")
-@click.pass_obj
-def neurons(obj: dict[str, Any], /, names: tuple[str, ...], as_json: bool, output: Path, **given: Any) -> None:
+@click.pass_context
+def neurons(
+    context: click.Context, /, names: tuple[str, ...], as_json: bool, output: Path, data: Path | None, **given: Any
+) -> None:
     """Show the input, states and output spikes of NAMES (default: every neuron that has a definition)."""
-    registry: Registry = obj["registry"]
+    registry: Registry = context.obj["registry"]
+    told = told_by_user(context)
+    if as_json:
+        refuse_beside_json(told)
     settings = dict(parse_setting(text) for text in given["settings"])
-    backends = [name.strip() for name in (given["backends"] or "").split(",") if name.strip()]
 
-    from ..dynamics import neuron_dynamics, stimulus
+    from ..dynamics import neuron_dynamics, refuse_foreign, stimulus
 
+    refuse_foreign(given["given"], ["dt" if name == "dt_ms" else name for name in told])
     own = {name: given[name] for name in _OF_INPUT}
-    received = stimulus(registry, given["given"], **own, data=data_folder(given["data"]))
-    dynamics = neuron_dynamics(registry, received, names, settings, backends)
+    received = stimulus(registry, given["given"], **own, data=data_folder(data), settings=settings)
+    dynamics = neuron_dynamics(registry, received, separate(*names), settings, separate(given["backends"] or ""))
     if as_json:
         click.echo(json.dumps(_plain(dynamics), allow_nan=False))
         return
     _table(dynamics)
 
-    from ..report.dynamics_plots import write_dynamics
+    from ..report.dynamics_plots import FIGURES, write_dynamics
 
-    write_plots(output, lambda folder: write_dynamics(dynamics, folder))
+    write_plots(output, lambda folder: write_dynamics(dynamics, folder), FIGURES)
 
 
 def _plain(dynamics: Dynamics) -> dict[str, Any]:
     dt_ms = dynamics.stimulus.dt_ms
     return {
-        "input": {"title": dynamics.stimulus.title, "dt_ms": dt_ms, "values": dynamics.stimulus.values.tolist()},
+        "input": {
+            "title": dynamics.stimulus.title,
+            "weight": dynamics.stimulus.weight,
+            "dt_ms": dt_ms,
+            "values": dynamics.stimulus.values.tolist(),
+        },
         "neurons": [
             {
                 "label": trace.label,
@@ -89,7 +108,8 @@ def _table(dynamics: Dynamics) -> None:
 
     dt_ms = dynamics.stimulus.dt_ms
     several = any(len(traces) > 1 for traces in dynamics.by_label().values())
-    click.echo(f"{dynamics.stimulus.title}, {len(dynamics.stimulus.values)} steps")
+    steps = len(dynamics.stimulus.values)
+    click.echo(f"{dynamics.stimulus.title}, {steps} step{'s' * (steps != 1)}")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     headings = ["neuron", "backend", "spikes", "a step", *(["Hz"] if dt_ms else []), "first at step"]
     for heading in [*headings, *(["differs from the first"] if several else [])]:
@@ -97,8 +117,8 @@ def _table(dynamics: Dynamics) -> None:
     for traces in dynamics.by_label().values():
         for trace in traces:
             rates = trace.rates(dt_ms)
-            cells = [trace.label, trace.backend, str(rates["spikes"]), f"{rates['per_step']:.3f}"]
-            cells += [f"{rates['hz']:.1f}"] if dt_ms else []
+            cells = [trace.label, trace.backend, _short(rates["spikes"], "d"), _short(rates["per_step"], ".3f")]
+            cells += [_short(rates["hz"], ".1f")] if dt_ms else []
             cells.append("-" if rates["first"] is None else str(rates["first"]))
             if several:
                 count, first = trace.differs(traces[0])
@@ -107,3 +127,8 @@ def _table(dynamics: Dynamics) -> None:
     Console().print(table)
     for remark in dynamics.remarks():
         click.echo(remark)
+
+
+def _short(number: float | int | None, form: str) -> str:
+    """``number`` in ``form``, or by its power of ten where nobody would count its digits."""
+    return "-" if number is None else format(number, form) if number < 1e9 else f"{number:.3g}"

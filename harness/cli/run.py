@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from ..errors import UsageError
 from ..experiment import read_toml
 from ..gate import Gate
 from ..plan import Plan, make_plan
 from .asked import asked
-from .concluding import shown_path
+from .concluding import say_no_more, shown_path
 
 
 @click.command()
@@ -83,7 +84,13 @@ def run(obj: dict[str, Any], /, **given: Any) -> int:
     )
     with make_listener(quiet=not show) as listener:
         finished = execute(plan, obj["registry"], obj["config"], options, listener)
-    _show(finished, given["as_json"])
+    try:
+        _show(finished, given["as_json"])
+    except OSError as error:
+        say_no_more()
+        raise UsageError(
+            f"standard output: cannot be written: {error.strerror or error}; all is in {finished.run.path}"
+        ) from None
     return int(finished.exit_code)
 
 

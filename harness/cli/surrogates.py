@@ -10,6 +10,7 @@ import click
 
 from ..errors import UsageError
 from .concluding import write_plots
+from .given import refuse_beside_json, separate, told_by_user
 
 if TYPE_CHECKING:
     from ..derivatives import Surrogate
@@ -23,31 +24,39 @@ if TYPE_CHECKING:
     "--output", type=click.Path(path_type=Path), default=Path("surrogates"), metavar="DIR", help="(./surrogates)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print figures, formulas and points as JSON; draw nothing.")
-@click.pass_obj
+@click.pass_context
 def surrogates(
-    obj: dict[str, Any], names: tuple[str, ...], widths: str | None, neuron: str | None, output: Path, as_json: bool
+    context: click.Context,
+    /,
+    names: tuple[str, ...],
+    widths: str | None,
+    neuron: str | None,
+    output: Path,
+    as_json: bool,
 ) -> None:
     """Show step, smooth function and derivative of NAMES (default: every surrogate that a neuron offers)."""
+    if as_json:
+        refuse_beside_json(told_by_user(context))
     chosen = [_width(text) for text in (widths or "").split(",") if text.strip()]
 
     from ..derivatives import surrogates as measure
 
-    shown = measure(obj["registry"], names, chosen, neuron=neuron)
+    shown = measure(context.obj["registry"], separate(*names), chosen, neuron=neuron)
     if as_json:
         click.echo(json.dumps([_plain(item) for item in shown], allow_nan=False))
         return
     _table(shown)
 
-    from ..report.surrogate_plots import write_surrogates
+    from ..report.surrogate_plots import FIGURES, write_surrogates
 
-    write_plots(output, lambda folder: write_surrogates(shown, folder))
+    write_plots(output, lambda folder: write_surrogates(shown, folder), FIGURES)
 
 
 def _width(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"--width {text.strip()}: expected a number above 0") from None
+        raise UsageError(f"--width {text.strip()}: expected a number") from None
 
 
 def _plain(item: Surrogate) -> dict[str, Any]:
@@ -82,5 +91,6 @@ def _table(shown: list[Surrogate]) -> None:
                 click.echo(f"  {part:<12}{words}")
     if formulas:
         click.echo(
-            "\nof membrane potential v, threshold th and width w; a neuron's surrogate_scale multiplies the derivative"
+            "\nof membrane potential v, threshold th and width w, drawn over v - th; "
+            "a neuron's surrogate_scale multiplies the derivative"
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .panels import head
+from .panels import ACROSS, head
 from .style import COLOURS, save, styled
 
 if TYPE_CHECKING:
@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
     from ..dynamics import Dynamics, Stimulus, Trace
 
+FIGURES = ("neurons", "raster")  # every name that is given
 _NAMES = {"i_syn": "synaptic current", "v_mem": "membrane", "b": "adaptation b"}
 
 
 def plot_dynamics(dynamics: Dynamics) -> Figure:
-    """A column a configuration; from above: output, membrane with its threshold, other states, current, input.
+    """A column a configuration, four in a line; from above: output, membrane with its threshold, other states, current, input.
+
+    Where a neuron puts out several spikes a step, marks are as high as their count.
 
     A second backend lies thin and dashed over the first, which is broad. A state that a neuron does not have, or no
     backend records, is said to be so.
@@ -30,31 +33,36 @@ def plot_dynamics(dynamics: Dynamics) -> Figure:
     recorded = list(dict.fromkeys(name for trace in dynamics.traces for name in trace.states))
     states = sorted(recorded, key=lambda name: (name != "v_mem", name == "i_syn"))
     lines = ["output", *states, "input"]
-    figure = Figure(figsize=(1.0 + 3.6 * len(columns), 1.4 + 1.35 * len(lines)))
-    heights = [0.6 if name in ("output", "input") else 1.4 for name in lines]
-    grid = figure.subplots(
-        len(lines),
-        len(columns),
-        squeeze=False,
-        sharex=True,
-        sharey="row",
-        gridspec_kw={"height_ratios": heights},
-    )
+    across = min(len(columns), ACROSS)
+    blocks = -(-len(columns) // across)
+    figure = Figure(figsize=(1.0 + 3.6 * across, 1.0 + (0.4 + 1.35 * len(lines)) * blocks))
+    most = max((float(trace.spikes.max(initial=0)) for trace in dynamics.traces), default=0.0)
+    heights = [_low(name, most) for name in lines] * blocks
+    grid = figure.subplots(len(heights), across, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights})
     for place, (label, traces) in enumerate(columns.items()):
-        grid[0][place].set_title(label)
-        for axis, name in zip(grid[:, place], lines, strict=True):
-            _panel(axis, name, traces, dynamics.stimulus)
+        block, column = divmod(place, across)
+        own = grid[block * len(lines) : (block + 1) * len(lines), column]
+        own[0].set_title(label)
+        for axis, first, name in zip(own, grid[:, 0], lines, strict=False):
+            # Neurons are compared by height, over all blocks.
+            if axis is not first:
+                axis.sharey(first)
+            axis.tick_params(labelleft=column == 0, labelbottom=name == "input")
+            _panel(axis, name, traces, dynamics.stimulus, counted=most > 1)
             if name in states and not any(name in trace.states for trace in traces):
-                _without(axis, "none" if any(trace.states for trace in traces) else "not recorded", first=place == 0)
-        grid[-1][place].set_xlabel(_time(dynamics.stimulus))
-    for name, line in zip(lines, grid, strict=True):
-        line[0].set_ylabel(_NAMES.get(name, name))
+                _without(axis, "none" if any(trace.states for trace in traces) else "not recorded", first=column == 0)
+            if column == 0:
+                axis.set_ylabel("spikes" if name == "output" and most > 1 else _NAMES.get(name, name))
+        own[-1].set_xlabel(_time(dynamics.stimulus))
+    for spare in grid[(blocks - 1) * len(lines) :, len(columns) - (blocks - 1) * across :].flat:
+        spare.remove()
     figure.align_ylabels(grid[:, 0])
     head(figure, dynamics.stimulus.title)
     found = {}
-    for axis in grid.flat:
+    for axis in figure.axes:
         found.update({label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)})
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(4, len(found) or 1))
+    if found:
+        figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(4, len(found)))
     return figure
 
 
@@ -97,8 +105,14 @@ def dynamics_figures(dynamics: Dynamics) -> Iterator[tuple[str, Figure]]:
         yield "raster", plot_raster(dynamics.stimulus)
 
 
-def _panel(axis: Axes, name: str, traces: list[Trace], stimulus: Stimulus) -> None:
+def _low(name: str, most: float) -> float:
+    """The height of a line; one mark a spike needs little of it, counts need some."""
+    return 1.0 if name == "output" and most > 1 else 0.6 if name in ("output", "input") else 1.4
+
+
+def _panel(axis: Axes, name: str, traces: list[Trace], stimulus: Stimulus, *, counted: bool) -> None:
     import numpy as np
+    from matplotlib.ticker import MaxNLocator
 
     scale = stimulus.dt_ms or 1
     at = np.arange(len(stimulus.values)) * scale
@@ -119,11 +133,20 @@ def _panel(axis: Axes, name: str, traces: list[Trace], stimulus: Stimulus) -> No
             fired = np.flatnonzero(trace.spikes)
             # A backend without states has no line that could name it.
             label = None if trace.states else f"{trace.backend} (output alone)"
+            if counted:
+                heights = trace.spikes[fired]
+                axis.vlines(
+                    fired * scale, 0, heights, color=colour, linestyle=style, linewidth=width, label=label or ""
+                )
+                continue
             place = np.full(len(fired), -index)
             axis.scatter(fired * scale, place, s=60, marker="|", linewidths=1.4, color=colour, label=label)
         elif name in trace.states:
             axis.plot(at, trace.states[name], color=colour, linestyle=style, linewidth=width, label=trace.backend)
-    if name == "output":
+    if name == "output" and counted:
+        axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axis.set_ylim(bottom=0)
+    elif name == "output":
         axis.set_yticks([])
         axis.set_ylim(-len(traces) + 0.3, 0.7)
 

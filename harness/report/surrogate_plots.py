@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..derivatives import Surrogate
 
 
+FIGURES = ("surrogates",)  # every name that is given
+
+
 def plot_surrogates(shown: Sequence[Surrogate]) -> Figure:
     """A panel a surrogate; colours tell functions apart, lines widths."""
     names = list(dict.fromkeys(item.name for item in shown))
@@ -29,11 +32,11 @@ def plot_surrogates(shown: Sequence[Surrogate]) -> Figure:
             at, style = item.v - item.threshold, LINES[widths.index(item.width) % len(LINES)]
             axis.plot(at, item.smooth, color=COLOURS[0], linestyle=style, label="smooth function")
             axis.plot(at, item.derivative, color=COLOURS[1], linestyle=style, label="derivative (backward)")
-        name_axes(axis, x="v - threshold", y="" if place % ACROSS else "spikes; their slope")
+        name_axes(axis, x="membrane potential v - threshold", y="" if place % ACROSS else "spikes; their slope")
     for index, width in enumerate(widths if len(widths) > 1 else ()):
         axes[0].plot([], [], color="#000000", linestyle=LINES[index % len(LINES)], label=f"width {width:g}")
     known = f" of width {widths[0]:g}" if len(widths) == 1 and widths[0] is not None else ""
-    head(figure, f"surrogates{known}: the smooth function is the derivative's integral from the left edge")
+    head(figure, f"surrogates{known}: the smooth function is the derivative's integral")
     legend(figure, axes)
     return figure
 
