@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import DataError, UsageError, nearest
+from .places import RESULTS, writing
 from .records import Record, Status
 
 if TYPE_CHECKING:
@@ -87,8 +88,10 @@ class Run:
         return self.trials / f"{record.key}.{record.attempt}.json"
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write run.json."""
-        write_atomically(self.path / "run.json", (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
+        """Write run.json; raises :class:`UsageError` where the system refuses."""
+        content = (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode()
+        with writing(self.path, RESULTS):
+            write_atomically(self.path / "run.json", content)
 
     def summary(self) -> dict[str, Any]:
         """What run.json holds; raises :class:`DataError` for a damaged one."""
@@ -117,8 +120,12 @@ class Run:
     def write(self, record: Record, arrays: bytes | None = None) -> Path:
         """Write ``record``, and ``arrays`` (see :func:`pack`) as its npz, under the next free attempt; returns the record's path.
 
-        The npz comes first, so that a record that exists has its arrays.
+        The npz comes first, so that a record that exists has its arrays. Raises :class:`UsageError` where the system refuses.
         """
+        with writing(self.path, RESULTS):
+            return self._write(record, arrays)
+
+    def _write(self, record: Record, arrays: bytes | None) -> Path:
         self.trials.mkdir(parents=True, exist_ok=True)
         attempt = record.attempt
         while True:
@@ -203,8 +210,12 @@ class Store:
         self.folder = folder
 
     def create(self, names: str) -> Run:
-        """A new, empty run whose id is the time and ``names``."""
+        """A new, empty run whose id is the time and ``names``; raises :class:`UsageError` where the system refuses."""
         slug = re.sub(r"[^a-z0-9]+", "-", names.lower()).strip("-")[:48]
+        with writing(self.folder, RESULTS):
+            return self._create(slug)
+
+    def _create(self, slug: str) -> Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         while True:
             run = Run(self.folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import DataError, UsageError
+from harness.events.cache import entry_at
+from harness.events.writer import SplitWriter
 from harness.records import Record, Status
 from harness.store import DamagedRecordWarning, Store, pack
 
@@ -69,6 +74,50 @@ def test_records_and_arrays_come_back(tmp_path):
     assert record.arrays == f"{RECORD.key}.1.npz"
     with np.load(path.with_name(record.arrays), allow_pickle=False) as arrays:
         assert arrays["weights/a"].tolist() == [0, 1, 2]
+
+
+@contextlib.contextmanager
+def files_of_at_most(size):
+    """As on a full disk: the system refuses to write more than ``size`` bytes into a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_the_system_refuses_to_write_is_one_line_and_costs_nothing_that_is_there(tmp_path):
+    run = Store(tmp_path).create("toy")
+    path = run.write(RECORD)
+    wanted = re.escape(
+        f"{run.path}: cannot be written: File too large; name a folder with --results or HARNESS_RESULTS"
+    )
+    with files_of_at_most(1000):
+        with pytest.raises(UsageError, match=wanted):
+            run.write(replace(RECORD, key="a" * 20), pack({"weights/a": np.arange(1000)}))
+        with pytest.raises(UsageError, match=wanted):
+            run.write_summary({"text": "x" * 2000})
+    assert [item.key for item in run.records()] == [RECORD.key]
+    assert [item for item in run.path.rglob("*") if item.is_file()] == [path]
+
+
+def test_frames_that_the_system_refuses_to_write_are_one_line_and_leave_no_half(tmp_path):
+    entry = entry_at(tmp_path, "toy", "0")
+    wanted = re.escape(f"{tmp_path}: cannot be written: File too large; name a folder with --cache or HARNESS_CACHE")
+
+    def write():
+        with SplitWriter(entry, "train", (100,)) as writer:
+            writer.add(np.ones((50, 10, 100), dtype=np.uint8), np.arange(50), None)
+            writer.finish(labels=np.zeros(50, dtype=np.int64), groups=None, facts={})
+
+    with files_of_at_most(1000), entry.locked(lambda: None), pytest.raises(UsageError, match=wanted):
+        write()
+    assert not list(entry.path.iterdir())
+    (tmp_path / "frames").rename(tmp_path / "elsewhere")
+    (tmp_path / "frames").touch()
+    with pytest.raises(UsageError, match="cannot be written: Not a directory"), entry.locked(lambda: None):
+        pass
 
 
 def test_a_second_attempt_never_overwrites_the_first(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import HandledError
 from ..exhausted import is_out_of_memory
+from ..places import RESULTS, writing
 from ..registry import PluginWarning, Registry
 from ..store import Run, write_atomically
 from .messages import Sender
@@ -74,7 +75,7 @@ def _prepare(registry: Registry, payload: Mapping[str, Any], report: Callable[..
         report=lambda stage, done, total: report("progress", stage=stage, done=done, total=total),
     )
     # Too long for a message: it goes through a file.
-    write_atomically(Path(payload["summary"]), json.dumps(summary).encode())
+    _write(Path(payload["summary"]), json.dumps(summary))
     return {"built": summary["built"]}
 
 
@@ -91,8 +92,13 @@ def _timing(registry: Registry, payload: Mapping[str, Any], report: Callable[...
     from .timing_phase import measure_run
 
     timings = measure_run(registry, payload, report)
-    write_atomically(Path(payload["path"]), (json.dumps(timings, indent=1, allow_nan=False) + "\n").encode())
+    _write(Path(payload["path"]), json.dumps(timings, indent=1, allow_nan=False) + "\n")
     return {"rounds": timings.get("rounds", 0)}
+
+
+def _write(path: Path, text: str) -> None:
+    with writing(path.parent, RESULTS):
+        write_atomically(path, text.encode())
 
 
 _KINDS: dict[str, Callable[[Registry, Mapping[str, Any], Callable[..., None]], dict[str, Any]]] = {

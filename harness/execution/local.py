@@ -20,6 +20,7 @@ from typing import Any, Literal
 import psutil
 
 from ..errors import ExitCode, HandledError
+from ..places import cache_folder, kernels_environment
 from .tasks import Limits, Message, Outcome, Task
 
 _POLL = 0.25
@@ -256,10 +257,11 @@ class Local:
 
 
 def pinned(threads: int) -> dict[str, str]:
-    """This process's environment for one that computes: ``threads`` pinned, and freed memory kept."""
+    """This process's environment for one that computes: ``threads`` pinned, freed memory kept, a place for compiled kernels."""
     variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     # Threads that wait for the next parallel region by spinning would take the other trials' processors.
-    return {**_MALLOC, **os.environ, **dict.fromkeys(variables, str(threads)), "OMP_WAIT_POLICY": "PASSIVE"}
+    quiet = {**dict.fromkeys(variables, str(threads)), "OMP_WAIT_POLICY": "PASSIVE"}
+    return {**_MALLOC, **kernels_environment(cache_folder()), **os.environ, **quiet}
 
 
 def private_bytes(pid: int) -> int:

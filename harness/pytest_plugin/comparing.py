@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Compared:
     """How one configuration stands to the baseline.
 
-    ``mark`` is the first of ``worse``, ``better``, ``inconclusive``, ``not worse`` and ``same`` that a figure has, ``not comparable`` where nothing
-    compares, or ``absent`` where the baseline has no such configuration. ``lines`` are the check's own, a figure each; ``failures``
-    those for which a test fails. ``holds`` is the number of configurations in the baseline.
+    ``mark`` is the first of ``worse``, ``better``, ``inconclusive``, ``not worse`` and ``same`` that a figure has, ``not comparable``
+    where nothing compares, or ``absent`` where the baseline has no such configuration. ``lines`` are the check's own, a figure
+    each; ``failures`` those for which a test fails. ``holds`` is the number of configurations in the baseline.
     """
 
     baseline: str

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ..store import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,13 +43,33 @@ _RC = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The harness's look for what is drawn inside, whatever the user's own settings."""
+    """The harness's look for what is drawn inside, whatever the user's own settings and whatever fonts there are."""
+    _import_quietly()
     import matplotlib as mpl
 
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        for unknown in (r"Glyph \d+ .*missing from", "Matplotlib currently does not support .* natively"):
+            # A name in another script shows boxes, which everyone sees; eighteen warnings say no more.
+            warnings.filterwarnings("ignore", unknown, UserWarning)
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)  # type: ignore[arg-type]  # the stub wants each key's own type
         yield
+
+
+def _import_quietly() -> None:
+    """Import matplotlib, which makes a temporary folder where its own cannot be written, without what it says of it."""
+    if "matplotlib.font_manager" in sys.modules:
+        return
+    with ExitStack() as stack:
+        for name in ("matplotlib", "matplotlib.font_manager"):
+            log = logging.getLogger(name)
+            log.addFilter(_unheard)
+            stack.callback(log.removeFilter, _unheard)
+        import matplotlib.font_manager  # noqa: F401  # where the folder of fonts is looked for
+
+
+def _unheard(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 def colour(index: int) -> str:
@@ -62,7 +88,7 @@ def line(index: int) -> str:
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write ``name``.svg and ``name``.png without dates, so that the same data give the same bytes."""
+    """Write ``name``.svg and ``name``.png, each whole or not at all, without dates: the same data give the same bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
@@ -71,6 +97,16 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     # Laid out once, not for each file.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    figure.savefig(paths[0], metadata={"Date": None, "Creator": None})
-    figure.savefig(paths[1], dpi=150, metadata={"Software": None})
+    for axes in figure.axes:
+        # Two layouts of one figure differ in the last digits, and what SVG files name parts by hashes them.
+        left, low, width, height = (round(edge, 9) for edge in axes.get_position(original=True).bounds)
+        axes.set_position((left, low, width, height))
+    options: list[dict[str, Any]] = [
+        {"format": "svg", "metadata": {"Date": None, "Creator": None}},
+        {"format": "png", "metadata": {"Software": None}, "dpi": 150},
+    ]
+    for path, option in zip(paths, options, strict=True):
+        drawn = BytesIO()
+        figure.savefig(drawn, **option)
+        write_atomically(path, drawn.getvalue())
     return paths

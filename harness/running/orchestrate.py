@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -18,13 +18,23 @@ from ..errors import DataError, ExitCode, HandledError, UsageError
 from ..execution.local import Local, ServerError
 from ..execution.tasks import Executor, Limits, Message, Outcome, Task
 from ..exhausted import beyond_limit
-from ..places import cache_folder, data_folder, results_folder
+from ..places import (
+    CACHE,
+    RESULTS,
+    cache_folder,
+    check_writable,
+    data_folder,
+    kernels_environment,
+    results_folder,
+    writing,
+)
 from ..plan import Plan, refusal
 from ..records import Record, Status
 from ..registry import Registry
 from ..store import Store, read_record
 from .account import told
 from .device import device_for
+from .hearing import Heard
 from .jobs import Entry, make_jobs, metric_payload
 from .options import Finished, Listener, Options, check_options
 
@@ -38,7 +48,9 @@ def execute(
 ) -> Finished:
     """Run ``plan``; every trial that ends leaves its record at once, and an interrupted run keeps them all."""
     check_options(options)
-    return _Running(plan, registry, registry_config, options, listener).execute()
+    if options.executor == "local":  # another's trials may run where this folder is another
+        check_writable(cache_folder(options.cache), CACHE)
+    return _Running(plan, registry, registry_config, options, cast(Listener, Heard(listener))).execute()
 
 
 class _Running:
@@ -73,7 +85,7 @@ class _Running:
     def _executor(self, registry_config: Mapping[str, Any]) -> Executor:
         name = self.options.executor
         if name == "local":
-            memory = self.options.memory_limit_mb
+            memory, cache = self.options.memory_limit_mb, cache_folder(self.options.cache)
             return Local(
                 registry_config,
                 preload=self._preload(),
@@ -84,7 +96,7 @@ class _Running:
                 log=self.run.logs / "server.log",
                 on_interrupt=self.listener.interrupted,
                 # Datasets unpack to the cache, and look there again, by this alone.
-                environment={"HARNESS_CACHE": str(cache_folder(self.options.cache))},
+                environment={"HARNESS_CACHE": str(cache), **kernels_environment(cache)},
             )
         made = self.registry.hook.make_executor(name=name, options={})
         if made is None:
@@ -121,7 +133,10 @@ class _Running:
                 self._train(device)
                 self._time(device)
             except (KeyboardInterrupt, ServerError, HandledError) as error:
-                self._write_run("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error))
+                with suppress(UsageError):  # of a full disk, which is what the error is about
+                    self._write_run(
+                        "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error)
+                    )
                 if isinstance(error, ServerError) and any(entry.record for entry in self.entries):
                     self.listener.note(str(error))
                     return self._report()
@@ -362,6 +377,10 @@ class _Running:
         return summary
 
     def _report(self) -> Finished:
+        with writing(self.run.path, RESULTS):
+            return self._written()
+
+    def _written(self) -> Finished:
         from ..comparison.summary import summarise
         from ..report.figures import write_figures
         from ..report.tables import write_tables

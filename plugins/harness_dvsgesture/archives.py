@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from harness.errors import DataError
-from harness.places import cache_folder
+from harness.places import cache_folder, kept_if_used
 
 from .layout import listing, parse
 
@@ -30,7 +30,11 @@ def unpack(archive: Path, target: Path, report: Report) -> None:
     Only regular files that are named as recordings leave the archive, under those names and no other path of its choosing.
     Raises :class:`DataError` for an archive that is damaged or holds none, ``OSError`` where ``target`` cannot be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with kept_if_used(target.parent):
+        _unpack(archive, target, report)
+
+
+def _unpack(archive: Path, target: Path, report: Report) -> None:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with archive.open("rb") as packed:

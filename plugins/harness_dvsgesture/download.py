@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.places import kept_if_used
+
 from .archives import locked
 
 _BLOCK = 1 << 20
@@ -21,8 +23,16 @@ def download(url: str, target: Path, md5: str, report: Callable[[str, int, int],
     """Fetch ``url`` to ``target``; ``report`` counts megabytes. Of two processes one does and the other waits for it.
 
     Raises ``OSError`` where it cannot be reached or written, ``ValueError`` where what came is not what was asked for.
+    Folders are made once something comes, and stay only if it was that.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.parent.is_dir():
+        with _opened(url) as response:
+            response.read(1)
+    with kept_if_used(target.parent):
+        _download(url, target, md5, report)
+
+
+def _download(url: str, target: Path, md5: str, report: Callable[[str, int, int], None]) -> None:
     temporary = target.with_name(f".{target.name}.part")
     # Not emptied before it is locked: another process may be writing it.
     with temporary.open("ab") as out:
@@ -31,7 +41,7 @@ def download(url: str, target: Path, md5: str, report: Callable[[str, int, int],
             temporary.unlink(missing_ok=True)
             return
         if not _named(temporary, out):  # the process that was waited for has failed and taken the name away
-            download(url, target, md5, report)
+            _download(url, target, md5, report)
             return
         out.truncate(0)  # what a process that was killed has left
         try:
@@ -52,12 +62,17 @@ def _named(path: Path, file: BinaryIO) -> bool:
         return False
 
 
+def _opened(url: str) -> http.client.HTTPResponse:
+    request = urllib.request.Request(url, headers={"User-Agent": "snn-harness"})
+    response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_PATIENCE)
+    return response
+
+
 def _receive(url: str, out: BinaryIO, stage: str, report: Callable[[str, int, int], None]) -> str:
     """Write what ``url`` sends; returns its md5."""
     state = hashlib.md5(usedforsecurity=False)
     report(stage, 0, 1)
-    request = urllib.request.Request(url, headers={"User-Agent": "snn-harness"})
-    with urllib.request.urlopen(request, timeout=_PATIENCE) as response:
+    with _opened(url) as response:
         total, done = int(response.headers.get("Content-Length") or 0), 0
         while block := response.read(_BLOCK):
             out.write(block)

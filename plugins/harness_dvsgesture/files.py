@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import DataError
-from harness.places import cache_folder
+from harness.places import cache_folder, reason, sealed
 
 from .archives import md5, unpack
 from .download import download
 from .layout import FOLDER, SPLITS, listing
 
-_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 # As tonic 1.7 pins the archives, which hold the original's recordings cut by gesture.
 OFFICIAL_MD5 = {"train": "3a8f0d4120a166bac7591f77409cb105", "test": "56070e45dadaa85fff82e0fbfbc06de5"}
 OFFICIAL_URL = {
@@ -80,29 +78,28 @@ def _elsewhere(archive: Path, split: str) -> Path:
 
 def _unpack(archive: Path, split: str, report: Report) -> None:
     """Beside the archive, or in the cache where its folder cannot be written."""
-    places = [_elsewhere(archive, split)]
-    # A folder that nobody may write is left as it is, by root too, whom its mode does not stop.
-    if archive.parent.stat().st_mode & _ANY_WRITE:
-        places.insert(0, archive.with_name(SPLITS[split]))
-    for place in places:
+    beside, cached = archive.with_name(SPLITS[split]), _elsewhere(archive, split)
+    for place in [cached] if sealed(archive.parent) else [beside, cached]:
         try:
             unpack(archive, place, report)
             return
         except OSError as error:
             if error.filename is not None and Path(error.filename) == archive:
-                raise DataError(f"{archive}: cannot be read: {error.strerror or error}") from None
-            if error.errno not in _REFUSED or place == places[-1]:
-                cause = error.strerror or error
-                raise DataError(f"{archive}: cannot be unpacked to {place.parent}: {cause}") from None
+                raise DataError(f"{archive}: cannot be read: {reason(error)}") from None
+            if error.errno not in _REFUSED or place == cached:
+                advice = "; name a folder with HARNESS_CACHE" if place == cached else ""
+                raise DataError(f"{archive}: cannot be unpacked to {place.parent}: {reason(error)}{advice}") from None
 
 
 def _download(root: Path, split: str, report: Report) -> None:
     archive, url = archive_of(root, split), OFFICIAL_URL[split]
     try:
+        if sealed(archive.parent):
+            raise PermissionError(f"nobody may write below {root}")
         download(url, archive, OFFICIAL_MD5[split], report)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None)
-        cause = " ".join(str(reason if isinstance(reason, OSError) else error).split()) or type(error).__name__
+        inner = getattr(error, "reason", None)
+        cause = " ".join(str(inner if isinstance(inner, OSError) else error).split()) or type(error).__name__
         raise DataError(
             f"DVS128 Gesture {split} data not found: looked for {archive.with_name(SPLITS[split])} and .tar.gz, and it could "
             f"not be downloaded ({cause}); place {archive.name} from {url} there, or name the folder that holds {FOLDER}/ "

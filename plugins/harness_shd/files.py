@@ -8,20 +8,20 @@ import hashlib
 import io
 import secrets
 import shutil
-import stat
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.errors import DataError
-from harness.places import cache_folder
+from harness.places import cache_folder, kept_if_used, reason, sealed
 
 SPLITS = ("train", "test")
-_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 FOLDER = "SHD"
 # As tonic 1.7 pins the official archives.
 OFFICIAL_MD5 = {"train": "f3252aeb598ac776c1b526422d90eecb", "test": "1503a5064faa34311c398fb0a1ed0a6f"}
+_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def fetch(root: Path, report: Callable[[str, int, int], None]) -> None:
@@ -75,29 +75,28 @@ def _elsewhere(archive: Path, split: str) -> Path:
 
 def _unpack(archive: Path, split: str) -> None:
     """Beside the archive, or in the cache where its folder cannot be written."""
-    if not archive.parent.stat().st_mode & _ANY_WRITE:
-        # A folder that nobody may write is left as it is, by root too, whom its mode does not stop.
-        _unpack_to(archive, _elsewhere(archive, split))
-        return
-    try:
-        _unpack_to(archive, archive.with_name(f"shd_{split}.h5"))
-    except PermissionError:
-        _unpack_to(archive, _elsewhere(archive, split))
-    except OSError as error:
-        if error.errno != errno.EROFS:
-            raise DataError(f"{archive}: cannot be unpacked: {error.strerror or error}") from None
-        _unpack_to(archive, _elsewhere(archive, split))
+    beside, cached = archive.with_name(f"shd_{split}.h5"), _elsewhere(archive, split)
+    for target in [cached] if sealed(archive.parent) else [beside, cached]:
+        try:
+            with kept_if_used(target.parent):
+                _unpack_to(archive, target)
+            return
+        except OSError as error:
+            if error.filename is not None and Path(error.filename) == archive:
+                raise DataError(f"{archive}: cannot be read: {reason(error)}") from None
+            if error.errno not in _REFUSED or target == cached:
+                advice = "; name a folder with HARNESS_CACHE" if target == cached else ""
+                raise DataError(f"{archive}: cannot be unpacked to {target.parent}: {reason(error)}{advice}") from None
 
 
 def _unpack_to(archive: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("wb") as out, zipfile.ZipFile(archive) as zipped:
+        with zipfile.ZipFile(archive) as zipped:
             inside = [item for item in zipped.namelist() if Path(item).name == target.name]
             if not inside:
                 raise DataError(f"{archive}: holds no {target.name}; replace it by the official archive")
-            with zipped.open(inside[0]) as packed:
+            with zipped.open(inside[0]) as packed, temporary.open("wb") as out:
                 shutil.copyfileobj(packed, out, 1 << 20)
         temporary.replace(target)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
@@ -107,12 +106,21 @@ def _unpack_to(archive: Path, target: Path) -> None:
 
 
 def _download(root: Path, split: str) -> None:
+    folder = root / FOLDER
     try:
+        if sealed(folder):
+            raise PermissionError(f"nobody may write below {root}")
         from tonic.datasets import SHD
 
-        # tonic prints a progress bar to standard error and its own messages to standard output.
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            SHD(save_to=str(root), train=split == "train")
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        # Beside its place and not in it: of a download that fails, or of a mistyped folder, nothing stays.
+        with TemporaryDirectory(prefix=".shd-", dir=there) as temporary:
+            # tonic prints a progress bar to standard error and its own messages to standard output.
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                SHD(save_to=temporary, train=split == "train")
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in (f"shd_{split}.h5.zip", f"shd_{split}.h5"):
+                (Path(temporary) / FOLDER / name).replace(folder / name)
     except Exception as error:  # urllib, ssl, checksum and file errors alike end in the same advice
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(

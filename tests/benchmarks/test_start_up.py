@@ -15,11 +15,11 @@ from harness.records import Record
 
 
 @pytest.fixture
-def compiled(tmp_path):
-    """An environment in which Python keeps its compiled files, as an installed harness has them."""
+def compiled(tmp_path, benchmark):
+    """An environment in which Python keeps its compiled files, as an installed harness has them; where it is timed, its own."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
-        "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled"),
+        **({**kept, "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled")} if benchmark.enabled else os.environ),
         "HARNESS_CACHE": str(tmp_path / "cache"),
         "HARNESS_RESULTS": str(tmp_path / "results"),
     }

@@ -59,6 +59,7 @@ def test_tutorial_shd_job(benchmark, tmp_path, capsys):
         str(epochs),
     ]
     harness += ["-o", f"recipe.batch_size={batch}", "--no-timing", "--quiet"]
+    harness += [] if benchmark.enabled else ["--no-plots"]
     taken = {}
 
     states = ("cold", "warm") if benchmark.enabled else ("cold",)

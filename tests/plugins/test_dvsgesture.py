@@ -545,10 +545,17 @@ def test_what_is_missing_is_downloaded_checked_and_unpacked(layout, copy, served
     ("path", "reason"), [("/", "sent something else: md5"), ("/cut", "the connection ended after 100 of 5000 bytes")]
 )
 def test_what_is_not_what_was_asked_for_is_not_kept(tmp_path, served, path, reason):
-    target = tmp_path / "a.tar.gz"
-    with pytest.raises(ValueError, match=reason):
-        download(f"{served(b'x' * 5000)}{path}", target, "0" * 32, silent)
+    for target in (tmp_path / "a.tar.gz", tmp_path / "new" / "folder" / "a.tar.gz"):
+        with pytest.raises(ValueError, match=reason):
+            download(f"{served(b'x' * 5000)}{path}", target, "0" * 32, silent)
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_downloaded_into_a_folder_that_nobody_may_write(tmp_path):
+    (tmp_path / "data").mkdir(mode=0o555)
+    with pytest.raises(DataError, match=r"could not be downloaded \(nobody may write below "):
+        fetch(tmp_path / "data", silent)
+    assert not list((tmp_path / "data").iterdir())
 
 
 def test_of_two_at_once_one_downloads_and_what_a_killed_one_left_is_no_part_of_it(tmp_path, served):
@@ -565,11 +572,12 @@ def test_missing_data_is_one_line_with_three_ways_on(tmp_path, monkeypatch):
     monkeypatch.setitem(OFFICIAL_URL, "train", "http://127.0.0.1:9/files/38022171")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(DataError) as error:
-        fetch(tmp_path, silent)
+        fetch(tmp_path / "mistyped", silent)
+    assert not list(tmp_path.iterdir())
     text = str(error.value)
     assert "\n" not in text
     for part in (
-        f"looked for {tmp_path / 'DVSGesture' / 'ibmGestureTrain'} and .tar.gz",
+        f"looked for {tmp_path / 'mistyped' / 'DVSGesture' / 'ibmGestureTrain'} and .tar.gz",
         "Connection refused",
         "place ibmGestureTrain.tar.gz from http://127.0.0.1:9/files/38022171 there",
         "--data DIR",

@@ -26,13 +26,13 @@ from harness.testing import BackendSuite
 from harness.testing.suite import run
 
 class Interpreted(BackendSuite):
-    name, examples = "fused-interpreted", 10
+    name, examples = "fused-interpreted", 6
     registry = Registry.discover(files=[Path(sys.argv[1])])
 
     def test_threads_change_no_bit(self):
         self.examples = 1  # its cases are thirty times as large, and the interpreter has one thread
         super().test_threads_change_no_bit()
-        self.examples = 10
+        self.examples = 6
 
 for outcome in run(Interpreted()):
     print(outcome.status, outcome.check, outcome.detail)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import http.server
 import importlib
 import os
 import shutil
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -158,11 +162,12 @@ def test_missing_data_is_one_line_with_three_ways_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr("urllib.request.urlopen", refused)
     with pytest.raises(DataError) as error:
-        fetch(tmp_path, silent)
+        fetch(tmp_path / "mistyped", silent)
+    assert not list(tmp_path.iterdir())
     text = str(error.value)
     assert "\n" not in text
     for part in (
-        str(tmp_path / "SHD" / "shd_train.h5"),
+        str(tmp_path / "mistyped" / "SHD" / "shd_train.h5"),
         "place the archive",
         "--data DIR",
         "shd-synthetic",
@@ -171,14 +176,61 @@ def test_missing_data_is_one_line_with_three_ways_on(tmp_path, monkeypatch):
         assert part in text
 
 
+def test_what_is_missing_is_downloaded_whole_into_its_folder(copy, tmp_path, monkeypatch):
+    from tonic.datasets import SHD
+
+    zipped(copy)
+    served = functools.partial(Quiet, directory=str(copy / "SHD"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(SHD, "base_url", f"http://127.0.0.1:{server.server_port}/")
+        for split in ("train", "test"):
+            found = hashlib.md5((copy / "SHD" / f"shd_{split}.h5.zip").read_bytes()).hexdigest()
+            monkeypatch.setattr(SHD, f"{split}_md5", found)
+        fetch(tmp_path / "new", silent)
+        server.shutdown()
+    names = [f"shd_{split}.h5{end}" for split in ("test", "train") for end in ("", ".zip")]
+    assert sorted(path.name for path in (tmp_path / "new" / "SHD").iterdir()) == names
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["SHD"]
+    assert len(source(tmp_path / "new", "train")) == 40
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder."""
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+def test_nothing_is_downloaded_into_a_folder_that_nobody_may_write(tmp_path):
+    (tmp_path / "data").mkdir(mode=0o555)
+    with pytest.raises(DataError, match=r"could not be downloaded \(nobody may write below "):
+        fetch(tmp_path / "data", silent)
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_where_not_even_the_cache_can_be_written_is_one_line(copy, places, monkeypatch):
+    zipped(copy)
+    (copy / "SHD").chmod(0o555)
+    (places / "FILE").touch()
+    monkeypatch.setenv("HARNESS_CACHE", str(places / "FILE"))
+    with pytest.raises(DataError, match=r"cannot be unpacked to .*: Not a directory; name a folder with HARN"):
+        fetch(copy, silent)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
 @pytest.mark.parametrize("keep", [0, 100, 5000])
-def test_a_truncated_archive_is_named(copy, keep):
+def test_a_truncated_archive_is_named_and_leaves_nothing(copy, places, keep, sealed):
     zipped(copy)
     archive = copy / "SHD" / "shd_train.h5.zip"
     archive.write_bytes(archive.read_bytes()[:keep])
+    if sealed:
+        archive.parent.chmod(0o555)
     with pytest.raises(DataError, match=r"shd_train\.h5\.zip: damaged .*fetch it again"):
         fetch(copy, silent)
-    assert not list((copy / "SHD").glob("*.tmp"))
+    assert sorted(path.name for path in archive.parent.iterdir()) == ["shd_test.h5.zip", "shd_train.h5.zip"]
+    assert not list(places.glob("cache/*"))
 
 
 def test_a_foreign_archive_is_named(copy):

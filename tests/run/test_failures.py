@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from small_job import UNTIMED
@@ -60,7 +61,7 @@ def faulty(tmp_path):
 def trials(cli):
     (folder,) = cli.runs()
     return {
-        record.specification["backend"]["parameters"]["fault"]: record
+        record.specification["backend"]["parameters"].get("fault"): record
         for record in (Record.from_text(path.read_text(), str(path)) for path in (folder / "trials").glob("*.json"))
     }
 
@@ -234,6 +235,54 @@ def test_a_users_mistake_is_one_line_and_status_4(places, monkeypatch, capsys, a
     assert told.count("\n") == 1
     assert message in told
     assert not list(places.glob("results/*"))
+
+
+@pytest.mark.parametrize("option", ["--results", "--cache"])
+@pytest.mark.parametrize("place", ["FILE", "FILE/below"])
+def test_a_folder_that_cannot_be_written_is_one_line_before_anything_is_computed(
+    places, monkeypatch, capsys, option, place
+):
+    monkeypatch.chdir(places)
+    (places / "FILE").touch()
+    assert main(["run", "--plugins", "shd-synthetic,lif", "--quiet", option, place]) == 4
+    told = capsys.readouterr().err
+    variable = option.replace("--", "HARNESS_").upper()
+    assert told.startswith(f"error: {places / place}: cannot be written: ")
+    assert told.endswith(f"; name a folder with {option} or {variable}\n")
+    assert told.count("\n") == 1
+    assert not list(places.glob("results/*"))
+
+
+def test_output_that_cannot_be_written_is_one_line(monkeypatch, capsys):
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["plugins"]) == 4
+    assert capsys.readouterr().err == (
+        "error: standard output or a file: cannot be read or written: No space left on device\n"
+    )
+
+
+FILLED = """
+import resource
+from harness import hookimpl
+
+@hookimpl
+def trial_finished(record):
+    # As a full disk refuses, without one.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
+"""
+
+
+def test_a_disk_that_fills_up_is_one_line_and_what_finished_stays(fresh):
+    (fresh.folder / "filled.py").write_text(FILLED)
+    done = fresh("run", "-P", "filled.py", "--plugins", "shd-synthetic,lif,accuracy", *UNTIMED)
+    assert done.returncode == 4, done.stderr
+    (folder,) = fresh.runs()
+    wanted = f"error: {folder}: cannot be written: File too large; name a folder with --results or HARNESS_RESULTS\n"
+    assert done.stderr == wanted
+    assert [str(record.status) for record in trials(fresh).values()] == ["ok"]
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:7"])
