@@ -206,39 +206,16 @@
   });
   addEventListener("resize", line);
 
-  // -- theme: as the system has it, light, dark
-  const themes = { system: "as the system", light: "light", dark: "dark" };
-  const kept = (value) => {
-    try {
-      if (value) localStorage.setItem("snn-harness-theme", value);
-      return localStorage.getItem("snn-harness-theme");
-    } catch {
-      return null;
-    }
-  };
-  const dress = (name) => {
-    if (name === "system") delete root.dataset.theme;
-    else root.dataset.theme = name;
-    by("theme").textContent = `Theme: ${themes[name]}`;
+  const redress = () => {
     mix();
     draw();
   };
-  by("theme").addEventListener("click", () => {
-    const names = Object.keys(themes);
-    const next = names[(names.indexOf(root.dataset.theme || "system") + 1) % names.length];
-    kept(next);
-    dress(next);
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    mix();
-    draw();
-  });
+  document.addEventListener("themechange", redress);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redress);
 
   root.dataset.ready = "yes";
   const asked = new URLSearchParams(location.search);
   mix();
   choose(0);
   if (asked.has("t")) go(Number(asked.get("t")) / data.tick_ms || 0);
-  const first = asked.get("theme") || kept();
-  dress(Object.hasOwn(themes, first || "") ? first : "system");
 })();

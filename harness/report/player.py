@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Sequence
-from functools import cache
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from ..inspection.wording import encoding_words
 from .event_images import in_cells
 from .inspection_titles import end_ms, label, qualified, recording_name, used_ms
 from .page.elements import Markup, tag
+from .page.shell import packaged, self_contained, theme_button
 
 if TYPE_CHECKING:
     from ..inspection.findings import Inspection, Shown
@@ -26,34 +25,17 @@ _SIDE = 180  # pixels of a picture's longer side, at most: places of either pola
 _EVENTS = 900_000  # that a page holds, two bytes each: about 2.4 MB as text
 _TICKS = 20_000  # of the longest recording, at most
 _SPEEDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
-_USUAL = 50.0  # ms in a picture at first, or the encoding's own where that is finer
+_USUAL = 50.0  # ms in a picture at first, or the encoding's own where that is finer, but not so fine that hardly an event is in it
 _WINDOWS = (5.0, 20.0, _USUAL, 100.0, 200.0)
 
 
 def player(inspection: Inspection) -> str:
     """The whole page of the recordings shown. The same inspection gives the same text."""
-    style, script = _file("player.css"), _file("player.js")
     name = inspection.dataset + qualified(inspection)
-    policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"snn-harness {harness_version()}"),
-        # Without one, browsers ask the server of a page for it.
-        tag("link", rel="icon", href="data:,"),
-        tag("title", f"{name}: events - snn-harness"),
-        tag("style", Markup(style)),
-    )
     data, notes = _data(inspection)
-    body = tag(
-        "body",
-        tag("header", tag("p", "snn-harness inspect", class_="eyebrow"), tag("h1", tag("bdi", name)), _theme()),
+    return self_contained(
+        f"{name}: events",
+        tag("header", tag("p", "snn-harness inspect", class_="eyebrow"), tag("h1", tag("bdi", name)), theme_button()),
         tag("main", _stage(inspection), _controls(inspection), tag("p", " ".join(notes), class_="note")),
         tag(
             "noscript", tag("p", "Playing needs JavaScript, which is off here; events.gif beside this page needs none.")
@@ -67,22 +49,9 @@ def player(inspection: Inspection) -> str:
         ),
         # Not a script: text that the script reads. A sign that could end the element is written as a number.
         tag("script", Markup(json.dumps(data).replace("<", "\\u003c")), type="application/json", id="events"),
-        tag("script", Markup(script)),
+        style=packaged(Path(__file__).with_name("player.css")),
+        script=packaged(Path(__file__).with_name("player.js")),
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
-
-
-@cache
-def _file(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _theme() -> Markup:
-    return tag("button", "Theme: as the system", type="button", id="theme", class_="tool")
 
 
 def _stage(inspection: Inspection) -> Markup:
@@ -110,7 +79,7 @@ def _controls(inspection: Inspection) -> Markup:
     dt = inspection.encoding.dt
     tick_us = _tick_us(inspection)
     windows = sorted(ms for ms in {*_WINDOWS, dt} if not round(1000 * ms) % tick_us) or [tick_us / 1000]
-    usual = max((ms for ms in windows if ms <= min(dt, _USUAL)), default=windows[0])
+    usual = max((ms for ms in windows if ms <= max(_WINDOWS[0], min(dt, _USUAL))), default=windows[0])
     whole = round(1000 * dt) % tick_us == 0
     step = (
         f"one step of the encoding ({dt:g} ms)"

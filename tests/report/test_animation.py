@@ -150,8 +150,8 @@ def test_the_player_holds_every_event_in_its_millisecond_and_pixel(size, count, 
     ("dt", "last_ms", "tick_ms", "window", "step"),
     [
         (100, 1450, 1, "50 ms", "one step of the encoding (100 ms)"),
-        (0.5, 1450, 0.5, "0.5 ms (dt)", "one step of the encoding (0.5 ms)"),
-        (1.5, 1450, 0.5, "1.5 ms (dt)", "one step of the encoding (1.5 ms)"),
+        (0.5, 1450, 0.5, "5 ms", "one step of the encoding (0.5 ms)"),
+        (1.5, 1450, 0.5, "5 ms", "one step of the encoding (1.5 ms)"),
         (5, 70_000, 5, "5 ms (dt)", "one step of the encoding (5 ms)"),
         (0.02, 1450, 1, "5 ms", "1 ms"),
         (0.2, 900_000, 45, "45 ms", "45 ms"),
@@ -165,6 +165,7 @@ def test_the_player_offers_what_it_can_show(dt, last_ms, tick_ms, window, step):
         assert value == text
         assert round(1000 * float(value)) % round(1000 * tick_ms) == 0
     assert re.search(r"<option [^>]*selected[^>]*>([^<]*)<", offered)[1] == window
+    assert (f"{dt:g} ms (dt)" in offered) == (round(1000 * dt) % round(1000 * tick_ms) == 0)
     assert f" {step}, with " in page
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 from ...comparison.figures import all_figures
@@ -19,6 +16,7 @@ from .headline import headline
 from .provenance import commands, data, environment, suppliers
 from .sections import dataset_sections, framed
 from .series import Series, series_of
+from .shell import packaged, self_contained, theme_button
 from .tables import comparison, every_figure, every_trial
 
 Section = tuple[str, str, Markup]
@@ -36,27 +34,10 @@ def write_page(runs: Sequence[Run], path: Path) -> None:
 def page(material: Material, place: Path) -> str:
     """The whole page, for a file in the folder ``place``. The same records give the same text."""
     place = place.resolve()
-    style, script = _file("page.css") + looks.style(), _file("page.js")
     sections = [*_sections(material, place)]
     title = _title(material)
-    policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"snn-harness {material.summary.harness}"),
-        # Without one, browsers ask the server of a page for it.
-        tag("link", rel="icon", href="data:,"),
-        tag("title", f"{title} - snn-harness"),
-        tag("style", Markup(style)),
-    )
-    body = tag(
-        "body",
+    return self_contained(
+        title,
         tag("a", "Skip to the comparison", href="#summary", class_="skip"),
         looks.symbols(),
         _header(title, material),
@@ -64,18 +45,10 @@ def page(material: Material, place: Path) -> str:
         tag("main", [content for _, _, content in sections]),
         _footer(material),
         tag("div", id="tip", role="status", hidden=True),
-        tag("script", Markup(script)),
+        style=packaged(Path(__file__).with_name("page.css")) + looks.style(),
+        script=packaged(Path(__file__).with_name("page.js")),
+        made_by=material.summary.harness,
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
-
-
-@cache
-def _file(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _title(material: Material) -> str:
@@ -179,7 +152,7 @@ def _header(title: str, material: Material) -> Markup:
         tag("p", " · ".join(word for word in words if word), class_="meta"),
         tag("p", runs[0].run.id if len(runs) == 1 else f"{len(runs)} runs merged", class_="run"),
         _banners(material),
-        tag("button", "Theme: as the system", type="button", id="theme", class_="tool"),
+        theme_button(),
     )
 
 

@@ -4,31 +4,6 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const asked = new URLSearchParams(location.search);
 
-  // -- theme: as the system has it, light, dark
-  const themes = { system: "as the system", light: "light", dark: "dark" };
-  const theme = document.getElementById("theme");
-  const kept = (value) => {
-    try {
-      if (value) localStorage.setItem("snn-harness-theme", value);
-      return localStorage.getItem("snn-harness-theme");
-    } catch {
-      return null;
-    }
-  };
-  const dress = (name) => {
-    if (name === "system") delete root.dataset.theme;
-    else root.dataset.theme = name;
-    theme.textContent = `Theme: ${themes[name]}`;
-  };
-  const first = asked.get("theme") || kept();
-  dress(Object.hasOwn(themes, first || "") ? first : "system");
-  theme.addEventListener("click", () => {
-    const names = Object.keys(themes);
-    const next = names[(names.indexOf(root.dataset.theme || "system") + 1) % names.length];
-    dress(next);
-    kept(next);
-  });
-
   // -- tables: sorted by a heading's button; cells without a value stay last
   const valueOf = (cell, kind) => {
     if (kind !== "number") return cell.textContent.trim().toLowerCase();
