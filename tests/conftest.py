@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Before test modules are imported, and for the processes that they start: a user's own wishes decide no test.
+for name in ("FORCE_COLOR", "HARNESS_PLUGINS"):
+    os.environ.pop(name, None)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -15,7 +18,6 @@ def places(tmp_path, monkeypatch):
     """Data, cache and results below the test's own folder."""
     for name in ("DATA", "CACHE", "RESULTS"):
         monkeypatch.setenv(f"HARNESS_{name}", str(tmp_path / name.lower()))
-    monkeypatch.delenv("HARNESS_PLUGINS", raising=False)
     return tmp_path
 
 

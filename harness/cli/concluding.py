@@ -73,16 +73,18 @@ def write_plots(output: Path, write: Callable[[Path], list[Path]], owned: Iterab
     """
     try:
         written = write(output)
-        for name in owned:
-            for path in (output / f"{name}.svg", output / f"{name}.png"):
-                if path not in written and path.is_file():
-                    path.unlink()
+        old = [output / f"{name}{kind}" for name in owned for kind in (".svg", ".png")]
+        gone = [path for path in old if path not in written and path.is_file()]
+        for path in gone:
+            path.unlink()
     except OSError as error:
         raise UsageError(
             f"{output}: cannot be written: {error.strerror or error}; name a folder with --output"
         ) from None
     names = (str(item.relative_to(output)) for item in written if item.suffix != ".svg")
     click.echo(f"in {shown_path(output)}: {', '.join(names)}")
+    if gone:
+        click.echo(f"removed there, of an earlier call: {', '.join(path.name for path in gone)}")
 
 
 def plain(found: Check) -> dict[str, Any]:

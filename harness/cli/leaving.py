@@ -52,7 +52,7 @@ def _leavable(stream: object) -> io.TextIOWrapper | None:
     except (OSError, ValueError):
         return None
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),
+        raw if stream.write_through else io.BufferedWriter(raw),
         encoding=stream.encoding,
         errors="replace",
         line_buffering=stream.line_buffering,

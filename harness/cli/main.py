@@ -202,9 +202,10 @@ def _internal(error: Exception, traced: bool) -> int:
 
 
 def _failed(message: str, code: ExitCode, traced: bool) -> int:
-    if traced:
-        traceback.print_exc()
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    with contextlib.suppress(OSError):  # a log on a full disk: the status still says it
+        if traced:
+            traceback.print_exc()
+        click.echo(f"error: {' '.join(message.split())}", err=True)
     return code
 
 

@@ -31,9 +31,14 @@ def checked_labels(source: Any, classes: int, split: str) -> Ints:
     if given is None:
         given = [source[index][1] for index in range(len(source))]
     try:
-        labels = np.asarray(given, dtype=np.int64)
+        told = np.asarray(given)
+        with np.errstate(invalid="ignore"):  # what is not a number becomes one, which the comparison finds
+            labels = told.astype(np.int64)
+        whole = told.dtype.kind in "iub" or not told.size or np.array_equal(told, labels)
     except (TypeError, ValueError, OverflowError):
-        raise DataError(f"{split}: labels are no whole numbers, one a recording") from None
+        whole = False
+    if not whole:
+        raise DataError(f"{split}: labels are no whole numbers, one a recording")
     if labels.shape != (len(source),):
         raise DataError(f"{split}: labels of shape {labels.shape} for {len(source)} recordings")
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))

@@ -49,9 +49,13 @@ class SplitWriter:
         self._packer: Packer | None = None
 
     def __enter__(self) -> SplitWriter:
-        with self._writing():
-            self._folder.mkdir(parents=True)
-            self._file = self._open(DENSE_FILE)
+        try:
+            with self._writing():
+                self._folder.mkdir(parents=True)
+                self._file = self._open(DENSE_FILE)
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

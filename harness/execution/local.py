@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import psutil
 
-from ..errors import ExitCode, HandledError
+from ..errors import ExitCode, HandledError, UsageError
 from ..places import cache_folder, kernels_environment
 from .tasks import Limits, Message, Outcome, Task
 
@@ -261,7 +261,10 @@ def pinned(threads: int) -> dict[str, str]:
     variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     # Threads that wait for the next parallel region by spinning would take the other trials' processors.
     quiet = {**dict.fromkeys(variables, str(threads)), "OMP_WAIT_POLICY": "PASSIVE"}
-    return {**_MALLOC, **kernels_environment(cache_folder()), **os.environ, **quiet}
+    kernels: dict[str, str] = {}
+    with contextlib.suppress(UsageError):  # without a home folder: who names a cache says the place beside this
+        kernels = kernels_environment(cache_folder())
+    return {**_MALLOC, **kernels, **os.environ, **quiet}
 
 
 def private_bytes(pid: int) -> int:

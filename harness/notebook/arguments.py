@@ -108,13 +108,13 @@ def settings_of(
 
 
 def _values(value: object, tuples: bool) -> list[object]:
-    value = _plain(value)
+    value = plain(value)
     if isinstance(value, (list, range)) or (tuples and isinstance(value, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return [value]
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """What numpy and pandas hold, as Python has it: arrays and series as lists, their numbers as int and float."""
     convert = getattr(value, "tolist", None)
     return convert() if callable(convert) else value
@@ -131,7 +131,7 @@ def known(given: Iterable[str], there: Iterable[str], function: str) -> None:
 
 
 def _items(given: object) -> list[object]:
-    given = _plain(given)
+    given = plain(given)
     if given is None:
         return []
     if isinstance(given, (str, Path, Mapping)) or not isinstance(given, Iterable):

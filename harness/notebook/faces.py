@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, nearest
-from ..places import data_folder, results_folder
+from ..places import cache_named, data_folder, results_folder
 from ..registry import Registry
 from ..store import LATEST, Store
 from . import arguments
@@ -108,6 +108,7 @@ def inspect(
     percentile: float = 99.0,
     recipe: str = "default",
     data: str | Path | None = None,
+    cache: str | Path | None = None,
     plugin_files: Files = (),
 ) -> Display:
     """What ``dataset`` holds and what its encoding makes of it, as ``harness inspect``.
@@ -122,7 +123,7 @@ def inspect(
     - ``recordings``, ``classes``: which recordings of ``split`` are shown, one or a list (``--recording``, ``--class``)
     - ``percentile``: of the events' times
     - ``recipe``: as in a run, where it says how events are encoded
-    - ``data``: folder of datasets
+    - ``data``: folder of datasets; ``cache``: where archives are unpacked to if theirs cannot be written
     - ``plugin_files``: Python files that hold plugins (``-P``)
     """
     registry = _registry(plugin_files)
@@ -135,19 +136,20 @@ def inspect(
     from .tables import of_inspection, shown_of_inspection
 
     limit = optional(whole, limit, "limit")
-    found = inspect_dataset(
-        registry,
-        text(dataset, "dataset", "the name of one dataset"),
-        settings=given,
-        what_if=compared,
-        limit=limit,
-        shown=arguments.wholes(recordings, "recordings"),
-        classes=arguments.texts(classes, "classes"),
-        split=text(split, "split"),
-        percentile=number(percentile, "percentile"),
-        recipe=text(recipe, "recipe"),
-        data=optional(arguments.path, data, "data"),
-    )
+    with cache_named(optional(arguments.path, cache, "cache")):
+        found = inspect_dataset(
+            registry,
+            text(dataset, "dataset", "the name of one dataset"),
+            settings=given,
+            what_if=compared,
+            limit=limit,
+            shown=arguments.wholes(recordings, "recordings"),
+            classes=arguments.texts(classes, "classes"),
+            split=text(split, "split"),
+            percentile=number(percentile, "percentile"),
+            recipe=text(recipe, "recipe"),
+            data=optional(arguments.path, data, "data"),
+        )
     notes, tables = shown_of_inspection(found)
     return Display(
         f"{found.dataset}{' (synthetic)' * found.synthetic}",

@@ -144,6 +144,7 @@ def _merged(from_file: Mapping[str, Any], settings: object, epochs: int | None) 
 def _seeds(given: object) -> int | str | list[int]:
     if isinstance(given, str):
         return given
+    given = arguments.plain(given)
     found = arguments.wholes(given, "seeds")
     return found if isinstance(given, Iterable) else found[0]
 

@@ -40,8 +40,10 @@ def _download(url: str, target: Path, md5: str, report: Callable[[str, int, int]
         if target.exists():
             temporary.unlink(missing_ok=True)
             return
-        if not _named(temporary, out):  # the process that was waited for has failed and taken the name away
-            _download(url, target, md5, report)
+        if not _named(
+            temporary, out
+        ):  # the process that was waited for has failed and taken the name away, perhaps with the folder
+            download(url, target, md5, report)
             return
         out.truncate(0)  # what a process that was killed has left
         try:

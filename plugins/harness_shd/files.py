@@ -8,6 +8,7 @@ import hashlib
 import io
 import secrets
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from harness.places import cache_folder, kept_if_used, reason, sealed
 
 SPLITS = ("train", "test")
 FOLDER = "SHD"
+_STALE = 86_400  # seconds after which no download still goes on
 # As tonic 1.7 pins the official archives.
 OFFICIAL_MD5 = {"train": "f3252aeb598ac776c1b526422d90eecb", "test": "1503a5064faa34311c398fb0a1ed0a6f"}
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -113,6 +115,9 @@ def _download(root: Path, split: str) -> None:
         from tonic.datasets import SHD
 
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        for stale in there.glob(".shd-*"):  # of a process that was killed
+            if time.time() - stale.stat().st_mtime > _STALE:
+                shutil.rmtree(stale, ignore_errors=True)
         # Beside its place and not in it: of a download that fails, or of a mistyped folder, nothing stays.
         with TemporaryDirectory(prefix=".shd-", dir=there) as temporary:
             # tonic prints a progress bar to standard error and its own messages to standard output.
