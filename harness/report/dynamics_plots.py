@@ -117,7 +117,9 @@ def _panel(axis: Axes, name: str, traces: list[Trace], stimulus: Stimulus, *, co
     scale = stimulus.dt_ms or 1
     at = np.arange(len(stimulus.values)) * scale
     if name == "input":
-        axis.step(at, stimulus.values, where="post", color="#555555", linewidth=1)
+        # The last step lasts as long as any.
+        ends, held = np.append(at, len(at) * scale), np.append(stimulus.values, stimulus.values[-1:])
+        axis.step(ends[: len(held)], held, where="post", color="#555555", linewidth=1)
         axis.set_ylim(bottom=min(0.0, float(stimulus.values.min(initial=0))))
         return
     if name == "v_mem":

@@ -121,12 +121,14 @@ def key_to_hues(
         bar = figure.colorbar(
             ScalarMappable(scale(largest), hue(index)),
             ax=beside,
-            ticks=_ticks(largest),
             pad=0.015,
             fraction=0.025,
             aspect=25,
             shrink=min(1.0, 3.0 / high),
         )
+        ticks = _ticks(largest)
+        # A few busiest bins may hold more than what is drawn darkest.
+        bar.set_ticks(ticks, labels=[*(f"{tick:g}" for tick in ticks[:-1]), f"≥ {ticks[-1]:g}"])
         bar.set_label(what if index is None else f"{('OFF', 'ON')[index]} {what}")
         bar.outline.set_visible(False)
 

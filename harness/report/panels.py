@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ACROSS = 4  # panels in a line, at most
 _LETTERS = 12  # of a title, an inch
+_HANDLE, _LETTER = 0.65, 0.083  # inches that a mark of a legend and a letter behind it take
 _LEAST = (
     0.02  # of its largest number is how far an axis reaches at least: what differs by less should not look far apart
 )
@@ -79,7 +80,9 @@ def legend(figure: Figure, axes: Sequence[Axes]) -> None:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
-        columns = min(len(found), 2 if figure.get_figwidth() < 6 else 4)
+        # Names that a figure has no room for beside each other stand below each other.
+        fitting = int(figure.get_figwidth() / (_HANDLE + _LETTER * max(map(len, found))))
+        columns = max(1, min(len(found), 2 if figure.get_figwidth() < 6 else 4, fitting))
         # Many names take room of their own, or nothing is left of the panels.
         figure.set_figheight(figure.get_figheight() + 0.2 * max(0, -(-len(found) // columns) - 4))
         figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns)

@@ -147,7 +147,9 @@ def _learning_curves(rows: Sequence[Row], done: Sequence[Record], title: str) ->
                     row_name(row) if line == "-" or ("train" in name and not _validated(curves[row.row])) else None,
                 )
         axis.set_xlabel("epoch")
-        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+        left, right = axis.get_xlim()
+        axis.set_xlim(min(left, 0.8), max(right, 1.2))
         axis.set_ylabel(label)
     for index, row in enumerate(rows):
         for item in (item for item in done if item.row == row.row):
@@ -169,7 +171,9 @@ def _curve(
     length = min(len(values) for values in series)
     epochs = range(1, length + 1)
     at = [[values[epoch - 1] * factor for values in series] for epoch in epochs]
-    axis.plot(epochs, [sum(values) / len(values) for values in at], line, color=tone, linewidth=1.5, label=label)
+    means = [sum(values) / len(values) for values in at]
+    # A single epoch is no line.
+    axis.plot(epochs, means, line, marker="_" if length == 1 else "", color=tone, linewidth=1.5, label=label)
     # One band a configuration: that of its solid line, or nothing could be told apart.
     if len(series) > 1 and label is not None:
         axis.fill_between(
