@@ -32,7 +32,7 @@ def save_baseline(name: str, run: str, results: str | None, replace: bool) -> No
     folder = results_folder(results)
     path, made = save(name, Store(folder).open(run), folder, overwrite=replace, note=_note)
     trials = sum(len(item.trials) for item in made.configurations)
-    click.echo(f"{shown_path(path)}: {len(made.configurations)} configurations, {trials} trials of {made.run}")
+    click.echo(f"{shown_path(path)}: {_counted(len(made.configurations), trials)} of {made.run}")
     git = made.environment.get("git")
     if git and git.get("dirty"):
         _note("the working folder had changes that no commit holds")
@@ -63,9 +63,7 @@ def list_all(results: str | None, as_json: bool) -> None:
         if "error" in item:
             click.echo(f"{item['name']}  unusable: {item['error']}")
         else:
-            click.echo(
-                f"{item['name']}  {item['created']}  {item['configurations']} configurations, {item['trials']} trials"
-            )
+            click.echo(f"{item['name']}  {item['created']}  {_counted(item['configurations'], item['trials'])}")
 
 
 def _outline(made: Baseline, name: str) -> dict[str, Any]:
@@ -95,3 +93,7 @@ def show(name: str, results: str | None, as_json: bool) -> None:
     from ..report.baseline import terminal
 
     Console().print(terminal(made))
+
+
+def _counted(configurations: int, trials: int) -> str:
+    return f"{configurations} configuration{'s' * (configurations != 1)}, {trials} trial{'s' * (trials != 1)}"

@@ -17,8 +17,7 @@ def refuse_unknown_figures(gate: Gate, configurations: Iterable[Configuration]) 
     for name in gate.figures:
         if known and name not in known:
             raise UsageError(
-                f"the gate checks a figure {name!r} that neither side has{nearest(name, known)}; "
-                f"there are: {', '.join(sorted(known))}"
+                f"neither side has a figure {name!r}{nearest(name, known)}; there are: {', '.join(sorted(known))}"
             )
 
 

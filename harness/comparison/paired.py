@@ -178,4 +178,4 @@ def _scale(old: float, new: float) -> tuple[float, str]:
 def _assumed(count: int, assumed: float, measured: float) -> str:
     if measured > assumed:
         return f"{seeds_text(count)} (noise over seeds: {measured:.2g}, above the {assumed:g} assumed)"
-    return f"{seeds_text(count)} (noise over seeds assumed: {assumed:g})"
+    return f"{seeds_text(count)} (noise over seeds assumed: {assumed:.3g})"

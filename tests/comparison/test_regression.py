@@ -239,7 +239,7 @@ def test_a_limited_run_is_refused():
 
 def test_a_gate_on_a_figure_that_nobody_has_is_refused():
     side = baseline(configuration(bits(0.7)))
-    with pytest.raises(UsageError, match=r"'acuracy' that neither side has \(did you mean 'accuracy'"):
+    with pytest.raises(UsageError, match=r"neither side has a figure 'acuracy' \(did you mean 'accuracy'"):
         check(side, side, Gate(figures=("acuracy",)))
 
 
