@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import html
+import inspect
 import re
 import signal
 import subprocess
@@ -236,7 +237,10 @@ def test_neither_pyplot_nor_the_users_settings_are_touched(tmp_path):
         (lambda folder: harness.inspect("lif"), "not a dataset"),
         (lambda folder: harness.figures("nothing", results=folder), "no run 'nothing'"),
         (lambda folder: harness.figures(made_run(folder, good()).path, phase="befor"), "did you mean 'before'"),
-        (lambda folder: harness.surrogates("tanh").save(folder / "file"), "cannot be written"),
+        (
+            lambda folder: harness.surrogates("tanh").save(folder / "file"),
+            "file: cannot be written: it is no folder; name",
+        ),
         (lambda folder: harness.neurons("lif", {"lif.tau_mem": []}), "lif.tau_mem: no value is named"),
         (lambda folder: harness.run("shd-synthetic,lif", {"lif.tau_mem": []}), "lif.tau_mem: no value is named"),
         (lambda folder: harness.run("shd-synthetic,lif", {"lif.tau_mem": np.ones(0)}), "lif.tau_mem: no value"),
@@ -246,6 +250,35 @@ def test_neither_pyplot_nor_the_users_settings_are_touched(tmp_path):
         (lambda folder: harness.run("shd-synthetic,lif", epoch=1), "no such argument .did you mean 'epochs'"),
         (lambda folder: harness.neurons(rate=0.5, input="constant"), "rate: concerns random input alone"),
         (lambda folder: harness.load(folder / "nothing"), "no run"),
+        (lambda folder: harness.inspect("shd-synthetic", recording=3), "^recording: .* .did you mean 'recordings'"),
+        (
+            lambda folder: harness.inspect("shd-synthetic", output="x"),
+            r"^output: .*what is returned has save\(folder\)",
+        ),
+        (lambda folder: harness.inspect("shd-synthetic", no_plots=True), "^no_plots: .*when somebody looks"),
+        (
+            lambda folder: harness.inspect(),
+            "^harness.inspect: missing a required argument: 'dataset'; it has: dataset,",
+        ),
+        (lambda folder: harness.inspect("shd-synthetic", {}, 3), "^harness.inspect: too many positional arguments"),
+        (lambda folder: harness.surrogates(widths=1), "^widths: .*did you mean 'width'"),
+        (lambda folder: harness.neurons(weights=3), "^weights: .*did you mean 'weight'"),
+        (lambda folder: harness.compare("a"), "^harness.compare: missing a required argument: 'second'"),
+        (lambda folder: harness.compare("a", "b", figure="accuracy"), "^figure: .*did you mean 'figures'"),
+        (lambda folder: harness.figures("latest", phases="before"), "^phases: .*did you mean 'phase'"),
+        (lambda folder: harness.load("latest", result=folder), "^result: .*did you mean 'results'"),
+        (lambda folder: harness.run(), "^harness.run: missing a required argument: 'plugins'"),
+        (lambda folder: harness.neurons("lif", {"lif": {"tau_mem": 5}}), r'^settings: .*write \{"lif.tau_mem": 5\}$'),
+        (
+            lambda folder: harness.run("shd-synthetic,lif", {"lif": {"tau_mem": [5, 6]}}),
+            r'\{"lif.tau_mem": \[5, 6\]\}$',
+        ),
+        (lambda folder: harness.neurons("lif", {"lif": {"a\nb": 5}}), r'write \{"lif.PARAMETER": VALUE\}$'),
+        (lambda folder: harness.neurons("lif", {"lif": {}}), r'write \{"lif.PARAMETER": VALUE\}$'),
+        (
+            lambda folder: harness.inspect("shd-synthetic", what_if={"encoding": {"dt": 5}}),
+            r'^what_if: .*"encoding.dt": 5',
+        ),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, ask, message):
@@ -253,6 +286,36 @@ def test_mistakes_are_one_line(tmp_path, ask, message):
     with pytest.raises(UsageError, match=message) as raised:
         ask(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("empty", [[], (), "", np.ones(0)], ids=["list", "tuple", "text", "array"])
+def test_an_empty_list_does_not_silently_stand_for_everything(empty):
+    for argument in ("names", "backend"):
+        with pytest.raises(UsageError, match=f"^{argument}: none is named; name one, or leave {argument} out$"):
+            harness.neurons(**{argument: empty})
+
+
+@pytest.mark.parametrize(
+    ("ask", "argument"),
+    [
+        (lambda: harness.surrogates(width=[]), "width"),
+        (lambda: harness.surrogates([]), "names"),
+        (lambda: harness.inspect("shd-synthetic", recordings=[]), "recordings"),
+        (lambda: harness.inspect("shd-synthetic", classes=[]), "classes"),
+        (lambda: harness.compare("a", "b", figures=[]), "figures"),
+        (lambda: harness.figures(phase=[]), "phase"),
+        (lambda: harness.figures([]), "runs"),
+    ],
+)
+def test_every_list_that_may_be_left_out_is_refused_empty(ask, argument):
+    with pytest.raises(UsageError, match=f"^{argument}: none is named"):
+        ask()
+
+
+def test_the_functions_keep_their_signatures_and_their_help():
+    assert all(function.__doc__ for function in (harness.run, harness.load, harness.inspect, harness.neurons))
+    assert list(inspect.signature(harness.load).parameters) == ["run", "results"]
+    assert inspect.signature(harness.neurons).parameters["steps"].default == 200
 
 
 def toml(folder, text):

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
+from ..places import check_writable, kept_if_used, writing
 
 if TYPE_CHECKING:
     from ..comparison.verdicts import Check
+
+_OUTPUT = "--output"
 
 
 def conclude(found: Check, given: dict[str, Any], beside: Path) -> int:
@@ -65,22 +68,27 @@ def write_file(path: Path, content: bytes, *, option: str | None = None) -> None
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}{advice}") from None
 
 
+def check_output(output: Path) -> None:
+    """Try whether figures can be written to ``output``, before any work is done for them; leaves nothing behind.
+
+    Raises :class:`UsageError` where they cannot.
+    """
+    with writing(output, _OUTPUT), kept_if_used(output):
+        check_writable(output, _OUTPUT)
+
+
 def write_plots(output: Path, write: Callable[[Path], list[Path]], owned: Iterable[str] = ()) -> None:
     """Let ``write`` draw into the folder ``output`` and name what it returns, drawings once by their PNG files.
 
     Figures called as in ``owned`` that it did not write are of an earlier call and go. Raises :class:`UsageError` for a folder
     that cannot be written.
     """
-    try:
+    with writing(output, _OUTPUT), kept_if_used(output):
         written = write(output)
         old = [output / f"{name}{kind}" for name in owned for kind in (".svg", ".png")]
         gone = [path for path in old if path not in written and path.is_file()]
         for path in gone:
             path.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"{output}: cannot be written: {error.strerror or error}; name a folder with --output"
-        ) from None
     names = (str(item.relative_to(output)) for item in written if item.suffix != ".svg")
     click.echo(f"in {shown_path(output)}: {', '.join(names)}")
     if gone:

@@ -14,7 +14,7 @@ import click
 from ..errors import UsageError
 from ..experiment import parse_setting
 from ..places import cache_named
-from .concluding import write_plots
+from .concluding import check_output, write_plots
 from .inspected import print_inspection
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ def inspect(obj: dict[str, Any], /, name: str, as_json: bool, output: Path | Non
         raise UsageError(f"--output: {'--json' if as_json else '--no-plots'} draws nothing; leave one of them out")
     settings = dict(parse_setting(text) for text in given["settings"])
     what_if = _what_if(given["what_if"])
+    folder = output or Path(f"inspect-{obj['registry'].find(name).component.name}")
+    if not (as_json or given["no_plots"]):
+        check_output(folder)
 
     from ..inspection.inspecting import inspect_dataset
 
@@ -77,7 +80,7 @@ def inspect(obj: dict[str, Any], /, name: str, as_json: bool, output: Path | Non
         return
     print_inspection(inspection)
     if not given["no_plots"]:
-        _draw(inspection, output or Path(f"inspect-{inspection.dataset}"), animated=not given["no_animation"])
+        _draw(inspection, folder, animated=not given["no_animation"])
 
 
 def _what_if(texts: tuple[str, ...]) -> dict[str, list[str]]:
@@ -154,18 +157,12 @@ def _whole(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
     """
     from tempfile import TemporaryDirectory
 
-    folder.mkdir(parents=True, exist_ok=True)
     drawn: set[str] = set()
-    try:
-        with TemporaryDirectory(prefix=".drawing-", dir=folder) as place:
-            yield Path(place)
-            for item in sorted(Path(place).iterdir()):
-                item.replace(folder / item.name)
-                drawn.add(item.name)
-            for stale in (folder / name for name in owned if name not in drawn):
-                if stale.is_file():
-                    stale.unlink()
-    finally:
-        # Nothing drawn leaves no folder.
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    with TemporaryDirectory(prefix=".drawing-", dir=folder) as place:
+        yield Path(place)
+        for item in sorted(Path(place).iterdir()):
+            item.replace(folder / item.name)
+            drawn.add(item.name)
+        for stale in (folder / name for name in owned if name not in drawn):
+            if stale.is_file():
+                stale.unlink()

@@ -10,7 +10,7 @@ import click
 
 from ..experiment import parse_setting
 from ..places import data_folder
-from .concluding import write_plots
+from .concluding import check_output, write_plots
 from .given import refuse_beside_json, separate, told_by_user
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def neurons(
     told = told_by_user(context)
     if as_json:
         refuse_beside_json(told)
+    else:
+        check_output(output)
     settings = dict(parse_setting(text) for text in given["settings"])
 
     from ..dynamics import neuron_dynamics, refuse_foreign, stimulus

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .concluding import write_plots
+from .concluding import check_output, write_plots
 from .given import refuse_beside_json, separate, told_by_user
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def surrogates(
     if as_json:
         refuse_beside_json(told_by_user(context))
     chosen = [_width(text) for text in (widths or "").split(",") if text.strip()]
+    if not as_json:
+        check_output(output)
 
     from ..derivatives import surrogates as measure
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
 
 from ..errors import UsageError, nearest
 from ..experiment import named_values
@@ -14,6 +17,8 @@ from ..experiment import named_values
 Names = str | Iterable[str]
 Files = str | Path | Iterable[str | Path]
 Read = TypeVar("Read")
+Taken = ParamSpec("Taken")
+_VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def names_of(given: object, argument: str) -> list[str]:
@@ -85,6 +90,17 @@ def paths(given: object, argument: str) -> list[Path]:
     return [path(item, argument) for item in _items(given)]
 
 
+def some(read: Callable[[object, str], list[Read]], given: object, argument: str) -> list[Read]:
+    """``given`` as ``read`` reads it, one at least, or none where it is None.
+
+    An empty list is refused: it would stand for everything, as leaving the argument out does.
+    """
+    found = read(given, argument)
+    if given is not None and not found:
+        raise UsageError(f"{argument}: none is named; name one, or leave {argument} out")
+    return found
+
+
 def optional(read: Callable[[object, str], Read], given: object, argument: str) -> Read | None:
     """``given`` as ``read`` reads it, or None."""
     return None if given is None else read(given, argument)
@@ -101,10 +117,18 @@ def settings_of(
         return {}
     if not isinstance(given, Mapping):
         raise _wrong(argument, given, f"a dict, such as {example}")
-    return {
-        text(name, argument, "paths as text"): named_values(name, _values(value, tuples))
-        for name, value in given.items()
-    }
+    found = {text(name, argument, "paths as text"): value for name, value in given.items()}
+    for name, value in found.items():
+        if isinstance(value, Mapping) and "." not in name:
+            _refuse_nested(argument, name, value)
+    return {name: named_values(name, _values(value, tuples)) for name, value in found.items()}
+
+
+def _refuse_nested(argument: str, name: str, value: Mapping[Any, Any]) -> None:
+    written = ", ".join(f'"{name}.{inner}": {item!r}' for inner, item in value.items()) or f'"{name}.PARAMETER": VALUE'
+    if len(written) > 120 or not written.isprintable():
+        written = f'"{name}.PARAMETER": VALUE'
+    raise UsageError(f"{argument}: {name} holds a dict; write {{{written}}}")
 
 
 def _values(value: object, tuples: bool) -> list[object]:
@@ -120,14 +144,46 @@ def plain(value: object) -> object:
     return convert() if callable(convert) else value
 
 
-def known(given: Iterable[str], there: Iterable[str], function: str) -> None:
-    """Raise :class:`UsageError` for a name in ``given`` that is no argument of ``function``."""
+def guarded(function: Callable[Taken, Read]) -> Callable[Taken, Read]:
+    """``function``, where a call that does not fit its arguments is a :class:`UsageError` of one line."""
+    declared = signature(function)
+    name = function.__name__
+    there = [item.name for item in declared.parameters.values() if item.kind not in _VARIADIC]
+    open_ended = any(item.kind is Parameter.VAR_KEYWORD for item in declared.parameters.values())
+
+    @wraps(function)
+    def called(*given: Taken.args, **named: Taken.kwargs) -> Read:
+        if not open_ended:
+            known(named, there, name, _instead(declared))
+        try:
+            declared.bind(*given, **named)
+        except TypeError as error:
+            raise UsageError(f"harness.{name}: {error}; it has: {', '.join(there)}") from None
+        return function(*given, **named)
+
+    return called
+
+
+def _instead(declared: Signature) -> Mapping[str, str]:
+    """What to do where an option of the command has no argument."""
+    if declared.return_annotation != "Display":
+        return {}
+    return {
+        "output": "what is returned has save(folder)",
+        "no_plots": "figures are drawn when somebody looks",
+        "json": "what is returned has frame and frames",
+    }
+
+
+def known(
+    given: Iterable[str], there: Iterable[str], function: str, instead: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Raise :class:`UsageError` for a name in ``given`` that is no argument of ``function``; ``instead`` says what to do."""
     listed = sorted(there)
     for name in given:
         if name not in listed:
-            raise UsageError(
-                f"{name}: harness.{function} has no such argument{nearest(name, listed)}; it has: {', '.join(listed)}"
-            )
+            hint = f" ({instead[name]})" if name in instead else nearest(name, listed)
+            raise UsageError(f"{name}: harness.{function} has no such argument{hint}; it has: {', '.join(listed)}")
 
 
 def _items(given: object) -> list[object]:

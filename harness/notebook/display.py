@@ -83,22 +83,23 @@ class Display:
 
         Returns the paths. The same data give the same bytes. Raises :class:`UsageError` for a folder that cannot be written.
         """
+        from ..places import kept_if_used, reason
         from ..report.style import save, styled
         from ..store import write_atomically
 
         folder, written = path(folder, "folder"), list[Path]()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, frame in self.frames.items():
-                written.append(folder / f"{name}.csv")
-                write_atomically(written[-1], frame.to_csv(index=False, lineterminator="\n").encode())
-            with styled():
-                for name, figure in self.figures.items():
-                    written += save(figure, folder, name)
-            if self.write is not None:
-                written += self.write(folder)
+            with kept_if_used(folder):
+                for name, frame in self.frames.items():
+                    written.append(folder / f"{name}.csv")
+                    write_atomically(written[-1], frame.to_csv(index=False, lineterminator="\n").encode())
+                with styled():
+                    for name, figure in self.figures.items():
+                        written += save(figure, folder, name)
+                if self.write is not None:
+                    written += self.write(folder)
         except OSError as error:
-            raise UsageError(f"{folder}: cannot be written: {error.strerror or error}; name another folder") from None
+            raise UsageError(f"{folder}: cannot be written: {reason(error)}; name another folder") from None
         return written
 
     def __repr__(self) -> str:

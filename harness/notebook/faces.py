@@ -12,16 +12,17 @@ from ..places import cache_named, data_folder, results_folder
 from ..registry import Registry
 from ..store import LATEST, Store
 from . import arguments
-from .arguments import Files, Names, names_of, number, optional, settings_of, text, whole
+from .arguments import Files, Names, guarded, names_of, number, optional, settings_of, some, text, whole
 from .display import Display, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@guarded
 def figures(
     *runs: str | Path | pd.DataFrame | Sequence[str | Path | pd.DataFrame],
-    phase: Names = (),
+    phase: Names | None = None,
     results: str | Path | None = None,
 ) -> Display:
     """Every figure and every plot of a run (default: the newest), or of several merged as ``harness report`` merges them.
@@ -30,11 +31,11 @@ def figures(
     ``frame`` holds what ``harness runs NAME --figures --json`` prints, of every phase or of ``phase``; ``frames["trials"]`` a row
     a trial, as :func:`harness.load`. ``data`` is the :class:`harness.comparison.summary.Summary`.
 
-    - ``phase``: before, after or timing, or several
+    - ``phase``: before, after or timing, or several (default: all)
     - ``results``: folder of runs
     """
-    phases, store = _phases(names_of(phase, "phase")), Store(_results(results))
-    opened = [store.open(_run_name(run, "run")) for run in _flat(runs) or [LATEST]]
+    phases, store = _phases(some(names_of, phase, "phase")), Store(_results(results))
+    opened = [store.open(_run_name(run, "run")) for run in _flat(runs)]
     import pandas as pd
 
     from ..comparison.figures import all_figures
@@ -63,11 +64,12 @@ def figures(
     )
 
 
+@guarded
 def compare(
     first: str | Path | pd.DataFrame,
     second: str | Path | pd.DataFrame,
     *,
-    figures: Names = (),
+    figures: Names | None = None,
     confidence: float = 0.99,
     results: str | Path | None = None,
 ) -> Display:
@@ -86,7 +88,7 @@ def compare(
     folder = _results(results)
     store = Store(folder)
     wanted = checked(number(confidence, "confidence"), "confidence")
-    gate = Gate(confidence=wanted, figures=tuple(names_of(figures, "figures")))
+    gate = Gate(confidence=wanted, figures=tuple(some(names_of, figures, "figures")))
     sides = [_run_name(run, name) for run, name in ((first, "first"), (second, "second"))]
     old, new = (open_side(side, store, folder, gate) for side in sides)
     from ..comparison.regression import compare as compared
@@ -96,14 +98,15 @@ def compare(
     return Display(f"{found.new} against {found.old}", found, of_check(found), shown=[verdicts_of(found)])
 
 
+@guarded
 def inspect(
     dataset: str,
     settings: Mapping[str, Any] | None = None,
     *,
     what_if: Mapping[str, Any] | None = None,
     limit: int | None = None,
-    recordings: int | Sequence[int] = (),
-    classes: Names = (),
+    recordings: int | Sequence[int] | None = None,
+    classes: Names | None = None,
     split: str = "train",
     percentile: float = 99.0,
     recipe: str = "default",
@@ -143,8 +146,8 @@ def inspect(
             settings=given,
             what_if=compared,
             limit=limit,
-            shown=arguments.wholes(recordings, "recordings"),
-            classes=arguments.texts(classes, "classes"),
+            shown=some(arguments.wholes, recordings, "recordings"),
+            classes=some(arguments.texts, classes, "classes"),
             split=text(split, "split"),
             percentile=number(percentile, "percentile"),
             recipe=text(recipe, "recipe"),
@@ -162,8 +165,9 @@ def inspect(
     )
 
 
+@guarded
 def neurons(
-    names: Names = (),
+    names: Names | None = None,
     settings: Mapping[str, Any] | None = None,
     *,
     input: str = "random",
@@ -176,7 +180,7 @@ def neurons(
     split: str = "test",
     recording: int = 0,
     channel: int | None = None,
-    backend: Names = (),
+    backend: Names | None = None,
     data: str | Path | None = None,
     plugin_files: Files = (),
 ) -> Display:
@@ -197,7 +201,8 @@ def neurons(
     - ``plugin_files``: Python files that hold plugins (``-P``)
     """
     registry = _registry(plugin_files)
-    wanted, given, backends = names_of(names, "names"), settings_of(settings, "settings"), names_of(backend, "backend")
+    wanted, backends = some(names_of, names, "names"), some(names_of, backend, "backend")
+    given = settings_of(settings, "settings")
     kind = text(input, "input", "random, constant or the name of a dataset")
     from ..dynamics import neuron_dynamics, refuse_foreign, stimulus
     from ..report.dynamics_plots import dynamics_figures
@@ -224,8 +229,13 @@ def neurons(
     )
 
 
+@guarded
 def surrogates(
-    names: Names = (), *, width: float | Sequence[float] = (), neuron: str | None = None, plugin_files: Files = ()
+    names: Names | None = None,
+    *,
+    width: float | Sequence[float] | None = None,
+    neuron: str | None = None,
+    plugin_files: Files = (),
 ) -> Display:
     """Step, smooth function and derivative of surrogates, as ``harness surrogates``.
 
@@ -238,7 +248,7 @@ def surrogates(
     - ``plugin_files``: Python files that hold plugins (``-P``)
     """
     registry = _registry(plugin_files)
-    wanted, widths = names_of(names, "names"), arguments.numbers(width, "width")
+    wanted, widths = some(names_of, names, "names"), some(arguments.numbers, width, "width")
     from ..derivatives import surrogates as measure
     from ..report.surrogate_plots import surrogate_figures
     from .tables import of_surrogates
@@ -248,8 +258,11 @@ def surrogates(
 
 
 def _flat(runs: Sequence[object]) -> list[object]:
-    """``runs``, which may stand in a list."""
-    return [one for run in runs for one in (run if isinstance(run, (list, tuple)) else [run])]
+    """``runs``, which may stand in a list; the newest where nothing is said."""
+    found = [one for run in runs for one in (run if isinstance(run, (list, tuple)) else [run])]
+    if runs and not found:
+        raise UsageError("runs: none is named; name one, or leave runs out")
+    return found or [LATEST]
 
 
 def _run_name(run: object, argument: str) -> str:

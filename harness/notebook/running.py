@@ -18,7 +18,7 @@ from ..running.options import Options
 from ..running.orchestrate import execute
 from ..store import Run, Store
 from . import arguments
-from .arguments import Files, Names, flag, number, optional, settings_of, text, whole
+from .arguments import Files, Names, flag, guarded, number, optional, settings_of, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,7 @@ _OPTIONS: Mapping[str, Callable[[object, str], object]] = {
 _OPTIONAL = ("jobs", "data", "cache", "results", "time_limit", "memory_limit_mb")
 
 
+@guarded
 def run(
     plugins: Names | Path,
     settings: Mapping[str, Any] | None = None,
@@ -167,6 +168,7 @@ def _or(value: Any, otherwise: Any) -> Any:
     return otherwise if value is None else value
 
 
+@guarded
 def load(run: str | Path = "latest", *, results: str | Path | None = None) -> pd.DataFrame:
     """The records of a finished run, a row a trial: an id, the beginning of one, ``latest``, or a path."""
     from ..report.dataframe import to_dataframe

@@ -131,7 +131,10 @@ def test_the_table_alone_needs_no_folder(capsys, monkeypatch, tmp_path):
             ["shd-synthetic", "--json", "--output", "there"],
             "error: --output: --json draws nothing; leave one of them out",
         ),
-        (["shd-synthetic", *SMALL, "--output", "file"], "error: file: cannot be written: "),
+        (
+            ["shd-synthetic", *SMALL, "--output", "file"],
+            "error: file: cannot be written: it is no folder; name a folder with --output",
+        ),
         (["shd", "--data", "DATA"], "error: DATA/SHD/shd_train.h5: not an SHD file, or a truncated one"),
     ],
 )
@@ -142,7 +145,8 @@ def test_a_mistake_is_one_line(capsys, tmp_path, monkeypatch, arguments, message
     for split in ("train", "test"):
         (tmp_path / "SHD" / f"shd_{split}.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90))
     given = [str(tmp_path) if word == "DATA" else word for word in arguments]
-    code, _, err = said(capsys, *given)
-    assert code == 4
+    code, out, err = said(capsys, *given)
+    assert (code, out) == (4, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["SHD", "file"]
     assert err.startswith(message.replace("DATA", str(tmp_path)))
     assert err.count("\n") == 1

@@ -35,6 +35,25 @@ def test_what_cannot_be_meant_is_one_line(arguments, said, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["neurons", "surrogates"])
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    for output, why in (("file", "it is no folder"), ("file/below", "Not a directory")):
+        assert main([command, "--output", output]) == 4
+        out, error = capsys.readouterr()
+        assert out == ""  # no table
+        assert error == f"error: {output}: cannot be written: {why}; name a folder with --output\n"
+
+
+@pytest.mark.parametrize("arguments", [["neurons", "lfi"], ["surrogates", "tahn"]])
+def test_a_mistake_leaves_no_folder_behind(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "--output", "a/b"]) == 4
+    assert "did you mean" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_neurons_prints_json(capsys):
     assert main(["neurons", "iaf", "--input", "constant", "--weight", "0.5", "--steps", "10", "--json"]) == 0
     (neuron,) = json.loads(capsys.readouterr().out)["neurons"]
