@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ from ..specification import stated
 from .statistics import Interval, apart, mean_interval
 
 _PARTS = ("dataset", "network", "neuron", "backend")
+_DUST = 1e-12  # relative: means that differ by less differ by how they were added up
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def summarise(records: Sequence[Record], timings: Mapping[str, Any] | None = Non
     ]
     rows = _mark_best(rows, columns)
     rows = _note_figures(rows, columns, footnotes)
-    if rows and not any(cell.interval and cell.interval.n > 1 for row in rows for cell in row.cells.values()):
+    several = any(cell.interval and cell.interval.n > 1 for row in rows for cell in row.cells.values())
+    if not several and any(record.status is Status.OK for record in records):
         footnotes.append("one seed: no interval, and no best; use --seeds 5")
     elif any(cell.best for row in rows for cell in row.cells.values()):
         footnotes.append("* best: its 95 % interval (Student t over seeds) touches no other row's")
@@ -110,6 +113,27 @@ def summarise(records: Sequence[Record], timings: Mapping[str, Any] | None = Non
         limit=next((limit for limit in limits if limit is not None), None),
         harness=records[-1].harness if records else "",
     )
+
+
+def levelled(values: Sequence[float]) -> list[float]:
+    """``values`` with those made equal that differ by rounding alone: by a relative 1e-12 at most from the lowest of them."""
+    levels: dict[float, float] = {}
+    level = -math.inf
+    for value in sorted(set(values)):
+        if not math.isclose(value, level, rel_tol=_DUST, abs_tol=0.0):
+            level = value
+        levels[value] = level
+    return [levels[value] for value in values]
+
+
+def alike(first: float, second: float) -> bool:
+    """Whether two values differ by rounding alone."""
+    return len(set(levelled([first, second]))) == 1
+
+
+def limited_to(limit: int) -> str:
+    """``limited to 4 recordings a split``."""
+    return f"limited to {limit} recording{'s' * (limit != 1)} a split"
 
 
 def metric_rows(record: Record, phase: str = "after") -> Iterable[Mapping[str, Any]]:
@@ -240,10 +264,14 @@ def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
         for column in columns:
             own = cells[column.key].interval
             others = [other.cells[column.key].interval for other in rivals]
-            if own and rivals and all(other is not None and apart(own, other, column.direction) for other in others):
+            if own and rivals and all(other is not None and _better(own, other, column) for other in others):
                 cells[column.key] = replace(cells[column.key], best=True)
         marked.append(replace(row, cells=cells))
     return marked
+
+
+def _better(own: Interval, other: Interval, column: Column) -> bool:
+    return apart(own, other, column.direction) and not alike(own.mean, other.mean)
 
 
 def _note_figures(rows: Sequence[Row], columns: Sequence[Column], footnotes: list[str]) -> list[Row]:
@@ -343,7 +371,9 @@ def _caption(records: Sequence[Record], timings: Mapping[str, Any] | None) -> tu
     words.append(f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds")
     lines = [", ".join(words)]
     limits = {item["limit"] for item in specifications} - {None}
-    if limits:
+    if len(limits) == 1:
+        lines.append(f"{limited_to(limits.pop())}: no number here is comparable")
+    elif limits:
         lines.append(
             f"limited to {', '.join(map(str, sorted(limits)))} recordings a split: no number here is comparable"
         )

@@ -10,6 +10,7 @@ import random
 import re
 import shlex
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from urllib.parse import unquote
@@ -22,6 +23,7 @@ from made_runs import EVIL, curve, good, histogram, hostile, made_run, timings
 
 from harness.cli.main import main
 from harness.experiment import parse_seeds, parse_setting
+from harness.report.page.chart import BOTTOM, LEFT, RIGHT, TOP
 from harness.report.page.document import page
 from harness.report.page.elements import escaped, tag
 from harness.report.page.gathering import gather
@@ -156,6 +158,51 @@ def test_what_leads_is_said_with_how_sure_that_is(tmp_path):
     assert "the same for all" in text  # SynOps
     alone = made_run(tmp_path, [record("iaf")], "alone")
     assert "the only configuration with this figure" in Parsed(shown(alone)).text
+
+
+def cards(text):
+    """What stands in each card, by its heading."""
+    found = re.findall(r'<div class="card"><h4>(.*?)</h4>(.*?)</div>', text)
+    return {title: " ".join(unescape(re.sub("<.*?>", " ", rest)).split()) for title, rest in found}
+
+
+# (0.14 + 0.10) / 2 is no double of 0.12's.
+DUST = [*seeds("iaf", [0.12, 0.12], synops=9_000.0), *seeds("lif", [0.14, 0.10], synops=12_000.0)]
+
+
+def test_what_differs_by_rounding_alone_is_alike_in_cards_fronts_and_tables(tmp_path):
+    text = shown(made_run(tmp_path, DUST))
+    assert cards(text)["highest test accuracy"] == "2 alike: iaf lif 12.0 % the same for all"
+    parsed = Parsed(text)
+    labels = [item.get("aria-label", "") for item in parsed.of("svg")]
+    assert "test accuracy against SynOps, a point a configuration; on the front: iaf" in labels
+    table = text[text.index('id="comparison"') :]
+    assert table[: table.index("</table>")].count('data-v="0.12"') == 2
+
+
+def test_rounding_makes_no_best(tmp_path):
+    text = shown(made_run(tmp_path, [*seeds("iaf", [0.3, 0.3, 0.3]), *seeds("lif", [0.1 + 0.2] * 3)]))
+    assert not Parsed(text).of("td", **{"class": "best"})
+    assert cards(text)["highest test accuracy"] == "2 alike: iaf lif 30.0 ± 0.0 % the same for all"
+
+
+def test_what_is_really_apart_stays_apart_however_close():
+    assert front([(1.0, 0.5), (2.0, 0.5 + 1e-9)], "lower", "higher") == [0, 1]
+    assert front([(1.0, 0.5), (2.0, 0.5 + 1e-14)], "lower", "higher") == [0]
+    assert front([(0.0, 0.5), (1e-300, 0.5)], "lower", "higher") == [0]
+
+
+def test_those_that_lead_together_are_named_and_no_rivals_of_each_other(tmp_path):
+    close = [*seeds("iaf", [0.6, 0.5]), *seeds("lif", [0.5, 0.6]), *seeds("alif", [0.4, 0.55])]
+    said = cards(shown(made_run(tmp_path, close, "close")))["highest test accuracy"]
+    assert said.startswith("2 alike: iaf lif 55.0 ±")
+    assert said.endswith("not separated from alif: intervals overlap (n = 2)")
+    clear = [*seeds("iaf", [0.80, 0.81, 0.82]), *seeds("lif", [0.82, 0.81, 0.80]), *seeds("alif", [0.4, 0.41, 0.42])]
+    said = cards(shown(made_run(tmp_path, clear, "clear")))["highest test accuracy"]
+    assert said.endswith("clear: their 95 % intervals touch no others' (n = 3)")
+    many = [one for name in "abcde" for one in seeds(name, [0.5, 0.6])] + seeds("f", [0.3, 0.4])
+    said = cards(shown(made_run(tmp_path, many, "many")))["highest test accuracy"]
+    assert said.startswith("5 alike: a b c and 2 more 55.0 ±")
 
 
 def test_charts_say_what_they_show_to_who_cannot_see_them(run):
@@ -430,6 +477,24 @@ def test_a_figure_without_a_better_side_has_no_front(tmp_path):
     )
 
 
+def test_bars_end_at_the_frame_and_points_lie_above_all_bars(tmp_path):
+    wide = [*seeds("iaf", [0.9, 0.1]), *seeds("lif", [0.50, 0.52]), *seeds("alif", [0.3, 0.34])]
+    for one in wide:
+        next(item for item in one.outcome["metrics"] if item["name"] == "synops")["value"] = 100.0 + 80.0 * one.seed
+    text = shown(made_run(tmp_path, wide))
+    picture = text[text.index("test accuracy against SynOps") :]
+    picture = picture[: picture.index("</figure>")]
+    bars = re.findall(r'd="([^"]*)" class="bar"', picture)
+    assert len(bars) == 3
+    for bar in bars:
+        for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", bar):
+            assert LEFT - 3 <= float(x) <= RIGHT + 3
+            assert TOP - 3 <= float(y) <= BOTTOM + 3
+    # The 95 % interval of two such seeds leaves 0 to 100 %: no cap at either of its ends, so two lines and one cap fewer than four.
+    assert sorted(bar.count("M") for bar in bars) == [3, 5, 5]
+    assert picture.rindex('class="bar"') < picture.index("<use")
+
+
 @given(st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=5), st.booleans(), st.sampled_from(["", "fraction", "ms"]))
 def test_an_axis_holds_its_values_and_names_some_numbers(values, zero, unit):
     made = axis("any", unit, values, 10, 110, zero=zero)
@@ -529,6 +594,15 @@ def test_notes_are_numbered_as_rows_are_marked(tmp_path):
     assert not [item for item in parsed.of("li") if item.get("id") == "note-2"]
     (said,) = [name for name, text in parsed.texts if text.startswith("one seed: no interval, and no best")]
     assert said == "p"
+
+
+def test_more_seeds_are_asked_for_only_where_a_trial_ended_well(tmp_path):
+    text = Parsed(shown(made_run(tmp_path, [record("iaf", status="timeout", limit=1)]))).text
+    assert "one seed: no interval" not in text
+    assert "1 of 1 trial did not end well" in text
+    assert "Limited to 1 recording a split: no number here" in text
+    assert "limited to 1 recording a split: no number here" in text
+    assert "1 recordings" not in text
 
 
 def test_a_trial_that_ended_well_later_has_not_failed(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...comparison.figures import all_figures
+from ...comparison.summary import limited_to
 from ...records import Status
 from ...store import Run, write_atomically
 from . import looks
@@ -171,12 +172,13 @@ def _banners(material: Material) -> list[Markup]:
             f"Synthetic data: {', '.join(sorted(summary.synthetic))}. These accuracies say nothing about recorded data."
         )
     if summary.limit is not None:
-        said.append(f"Limited to {summary.limit} recordings a split: no number here is comparable with a full run.")
+        said.append(f"L{limited_to(summary.limit)[1:]}: no number here is comparable with a full run.")
     failed = len(material.failed)
     if failed or material.problems or material.unstarted:
         parts = []
         if failed:
-            parts.append(f"{failed} of {len(material.trials)} trials did not end well")
+            count = len(material.trials)
+            parts.append(f"{failed} of {count} trial{'s' * (count != 1)} did not end well")
         if material.unstarted:
             parts.append(f"{len(material.unstarted)} never started")
         if material.problems:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...comparison.figures import Line
 from ...comparison.statistics import Interval
-from ...comparison.summary import Cell, Column
+from ...comparison.summary import Cell, Column, levelled
 from ..drawings import number
 from ..formats import heading, interval_text, shown_unit
 from .chart import BOTTOM, LEFT, RIGHT, TOP, Table, chart, path
@@ -18,6 +19,7 @@ from .series import Series
 
 _NAMED = 8  # more points than these are named by the legend alone
 _LETTER = 6.1  # pixels, about
+_CAP = 3.0  # pixels to each side of a bar
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,15 @@ class _Point:
 def front(points: Sequence[tuple[float, float]], x_direction: str, y_direction: str) -> list[int]:
     """The places of ``points`` that no other is at least as good as in both and better in one, from the lowest x to the highest.
 
-    A direction is ``higher`` or ``lower``, whichever is better. Equal points are all of the front.
+    A direction is ``higher`` or ``lower``, whichever is better. Equal points are all of the front; values that differ by rounding
+    alone are equal.
     """
     towards_x = 1 if x_direction == "higher" else -1
     towards_y = 1 if y_direction == "higher" else -1
-    scored = [(towards_x * x, towards_y * y) for x, y in points]
+    scored = [
+        (towards_x * x, towards_y * y)
+        for x, y in zip(levelled([x for x, _ in points]), levelled([y for _, y in points]), strict=True)
+    ]
     best: list[int] = []
     highest = float("-inf")
     last: tuple[float, float] | None = None
@@ -90,9 +96,10 @@ def pareto(all_of_them: Sequence[Series], cost: Figure, quality: Figure, *, numb
         steps = _steps([points[index] for index in order], across, up, directions)
         # Shown as long as all of its points are.
         line = tag("path", d=steps, class_="front", data_of=" ".join(str(points[index].one.number) for index in order))
-    drawn = [_drawn(p, index in on_front, across, up, cost, quality) for index, p in enumerate(points)]
-    # What is on the front lies above what is not.
-    drawn = [drawn[index] for index in sorted(range(len(drawn)), key=lambda index: index in on_front)]
+    # What is on the front lies above what is not, and every point above every bar.
+    upwards = sorted(range(len(points)), key=lambda index: index in on_front)
+    bars = [_bars(points[index], index in on_front, across, up) for index in upwards]
+    marks = [_mark(points[index], index in on_front, across, up, cost, quality) for index in upwards]
     names = _names(points, across, up) if len(points) <= _NAMED else []
     return chart(
         f"{quality.column.title} against {cost.column.title}, a point a configuration; "
@@ -100,27 +107,30 @@ def pareto(all_of_them: Sequence[Series], cost: Figure, quality: Figure, *, numb
         across,
         up,
         line,
-        drawn,
+        bars,
+        marks,
         names,
         table=_table(points, on_front, cost.column, quality.column, front_known=line is not None) if numbers else None,
     )
 
 
 def _axis(column: Column, intervals: Sequence[Interval], start: float, end: float) -> Axis:
-    return axis(heading(column.title, column.direction), column.unit, _reach(intervals), start, end, margin=0.1)
+    return axis(
+        heading(column.title, column.direction), column.unit, _reach(intervals, column.unit), start, end, margin=0.1
+    )
 
 
-def _reach(intervals: Sequence[Interval]) -> list[float]:
-    """The ends of the intervals, those of one that dwarfs all means left out: it is drawn as far as the axis goes."""
+def _reach(intervals: Sequence[Interval], unit: str) -> list[float]:
+    """The means and the ends of their intervals, as far as such values go: none is negative where no mean is, no share above 1."""
     means = [interval.mean for interval in intervals]
-    room = max(max(means) - min(means), 0.1 * max(map(abs, means)))
-    low, high = min(means) - room, max(means) + room
-    if min(means) >= 0:
-        low = max(low, 0.0)
-    ends = [
-        min(max(end, low), high) for interval in intervals for end in (interval.low, interval.high) if end is not None
-    ]
+    least = 0.0 if min(means) >= 0 else -math.inf
+    most = max(1.0, *means) if unit == "fraction" else math.inf
+    ends = [min(max(end, least), most) for interval in intervals for end in _ends(interval) if number(end) is not None]
     return means + ends
+
+
+def _ends(interval: Interval) -> list[float]:
+    return [] if interval.low is None or interval.high is None else [interval.low, interval.high]
 
 
 def _steps(points: Sequence[_Point], across: Axis, up: Axis, directions: tuple[str, str]) -> str:
@@ -138,27 +148,49 @@ def _steps(points: Sequence[_Point], across: Axis, up: Axis, directions: tuple[s
     return path(line)
 
 
-def _drawn(point: _Point, best: bool, across: Axis, up: Axis, cost: Figure, quality: Figure) -> Markup:
+def _bars(point: _Point, best: bool, across: Axis, up: Axis) -> Markup | None:
+    """The intervals, cut off at the frame: a cap stands only at an end that lies within."""
     x, y = across.of(point.x.mean), up.of(point.y.mean)
-    bars = []
-    if point.x.low is not None and point.x.high is not None:
-        bars.append(path([(across.of(point.x.low), y), (across.of(point.x.high), y)]))
-    if point.y.low is not None and point.y.high is not None:
-        bars.append(path([(x, up.of(point.y.low)), (x, up.of(point.y.high))]))
+    level, level_ends = _within(point.x, across)
+    upright, upright_ends = _within(point.y, up)
+    lines = [
+        [(place, y) for place in level],
+        *([(place, y - _CAP), (place, y + _CAP)] for place in level_ends),
+        [(x, place) for place in upright],
+        *([(x - _CAP, place), (x + _CAP, place)] for place in upright_ends),
+    ]
+    drawn = "".join(path(line) for line in lines)
+    if not drawn:
+        return None
+    return tag("g", tag("path", d=drawn, class_="bar"), class_=_look(point, best), data_r=point.one.number)
+
+
+def _within(interval: Interval, along: Axis) -> tuple[list[float], list[float]]:
+    """From where to where an interval is drawn, in pixels, and those of its ends that are no cut."""
+    first, last = sorted((along.start, along.end))
+    places = [along.of(end) for end in _ends(interval)]
+    kept = [min(max(place, first), last) for place in places]
+    return kept, [cut for cut, place in zip(kept, places, strict=True) if abs(cut - place) < 0.05]
+
+
+def _mark(point: _Point, best: bool, across: Axis, up: Axis, cost: Figure, quality: Figure) -> Markup:
     told = (
         f"{point.one.name}: {quality.column.title} {_text(point.y, quality.column)}, "
         f"{cost.column.title} {_text(point.x, cost.column)}, n = {point.y.n}{', on the front' if best else ''}"
     )
     return tag(
         "g",
-        tag("path", d="".join(bars), class_="bar") if bars else None,
-        mark(point.one.index, x, y),
-        class_=series_class(point.one.index) + ("" if best else " dominated"),
+        mark(point.one.index, across.of(point.x.mean), up.of(point.y.mean)),
+        class_=_look(point, best),
         data_r=point.one.number,
         tabindex=0,
         role="img",
         aria_label=told,
     )
+
+
+def _look(point: _Point, best: bool) -> str:
+    return series_class(point.one.index) + ("" if best else " dominated")
 
 
 def _text(interval: Interval, column: Column) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...comparison.figures import Line
-from ...comparison.summary import Summary
+from ...comparison.summary import Summary, levelled, limited_to
 from ...records import Record
 from ..drawings import curves, histograms
 from .arrays import by_class, by_layer, class_names, confusions
@@ -55,7 +55,7 @@ def framed(
     if dataset in summary.synthetic:
         marks.append(tag("span", "synthetic", class_="badge warn"))
     if summary.limit is not None:
-        marks.append(tag("span", f"limited to {summary.limit} recordings a split", class_="badge warn"))
+        marks.append(tag("span", limited_to(summary.limit), class_="badge warn"))
     few = len(all_of_them) <= _REPEATED
     sections = [
         tag("section", tag("h3", title), printed_legend(all_of_them) if few or not index else None, content, id=name)
@@ -105,7 +105,8 @@ def _tradeoffs(all_of_them: Sequence[Series], summary: Summary, lines: Sequence[
         return None
     said = (
         "Line: the front, which no other configuration betters in both. It is drawn through means; where intervals overlap, another "
-        "seed may redraw it. Faint: behind the front. Bars: 95 % intervals over seeds."
+        "seed may redraw it. Faint: behind the front. Bars: 95 % intervals over seeds; where "
+        "one ends without a cap, it goes on."
     )
     return _together(
         tag("p", said, class_="lead"),
@@ -116,8 +117,8 @@ def _tradeoffs(all_of_them: Sequence[Series], summary: Summary, lines: Sequence[
 
 def _varied(figure: Figure, all_of_them: Sequence[Series]) -> bool:
     """Whether the figure tells configurations apart."""
-    means = {interval.mean for one in all_of_them if (interval := figure.interval(one)) is not None}
-    return len(means) > 1
+    means = [interval.mean for one in all_of_them if (interval := figure.interval(one)) is not None]
+    return len(set(levelled(means))) > 1
 
 
 def _curves(all_of_them: Sequence[Series], done: Sequence[Record], timings: Mapping[str, Any] | None) -> Markup | None:

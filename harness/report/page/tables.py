@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...comparison.figures import Line
-from ...comparison.summary import Cell, Column, Row, Summary
+from ...comparison.summary import Cell, Column, Row, Summary, levelled
 from ..formats import cell_text, heading, unit_of
 from ..tables import footnotes
 from .elements import Child, Markup, tag
@@ -26,12 +26,16 @@ def comparison(summary: Summary, series: Sequence[Series]) -> Markup:
         *(_figure_head(column) for column in summary.columns),
         tag("th", "trials", scope="col", data_sort="text"),
     ]
+    values = {column.key: _values(summary.rows, column) for column in summary.columns}
     body = [
         tag(
             "tr",
             tag("td", swatch(by_row[row.row].index), class_="mark"),
             _names(row, summary),
-            [_figure_cell(row.cells[column.key], column) for column in summary.columns],
+            [
+                _figure_cell(row.cells[column.key], column, values[column.key].get(row.row))
+                for column in summary.columns
+            ],
             tag("td", _ended(row), class_="words"),
             data_row=by_row[row.row].number,
         )
@@ -67,9 +71,19 @@ def _figure_head(column: Column) -> Markup:
     )
 
 
-def _figure_cell(cell: Cell, column: Column) -> Markup:
-    value = None if cell.interval is None else repr(float(cell.interval.mean))
-    return tag("td", cell_text(cell, column), data_v=value, class_="best" if cell.best else None)
+def _values(rows: Sequence[Row], column: Column) -> dict[str, float]:
+    """By row: what a script sorts by, where what is shown alike is equal."""
+    known = {row.row: float(interval.mean) for row in rows if (interval := row.cells[column.key].interval) is not None}
+    return dict(zip(known, levelled(list(known.values())), strict=True))
+
+
+def _figure_cell(cell: Cell, column: Column, value: float | None) -> Markup:
+    return tag(
+        "td",
+        cell_text(cell, column),
+        data_v=None if value is None else repr(value),
+        class_="best" if cell.best else None,
+    )
 
 
 def _ended(row: Row) -> list[Child]:
