@@ -111,7 +111,7 @@ def counts_of(bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int],
         samples, counts = 1 if window is None else max(crop // window, 1), (encoding.steps or 0) * cells
         if window is None or recordings * samples * counts < enough:
             return [(samples, counts)] * recordings
-    ends = [max(min(end, crop or end), 0) for end in _ends(bulk.t, bulk.offsets).tolist()]
+    ends = [max(min(end, crop or end), 0) for end in ends_of(bulk.t, bulk.offsets).tolist()]
     if window is not None:
         return [(max(end // window, 1), (encoding.steps or 0) * cells) for end in ends]
     return [(1, -(-end // encoding.microseconds(encoding.dt)) * cells) for end in ends]
@@ -240,7 +240,7 @@ def _from_zero(counter: _Counter) -> Encoded:
         frames, kept = counter.count(one, encoding.steps, one * (crop or 0))
         dropped["cropped"] = len(t) - kept
         return Encoded(frames, np.arange(count), None, dropped)
-    ends = _ends(t, counter.offsets)
+    ends = ends_of(t, counter.offsets)
     if encoding.slice is None:
         lengths = -(-ends // encoding.microseconds(encoding.dt))
         frames, _ = counter.count(one, int(lengths.max(initial=0)), ends)
@@ -257,8 +257,8 @@ def _from_zero(counter: _Counter) -> Encoded:
     return Encoded(frames, np.repeat(np.arange(count), complete), None, dropped)
 
 
-def _ends(t: Ints, offsets: Ints) -> Ints:
-    """Microseconds that each recording covers: up to and with its last event."""
+def ends_of(t: Ints, offsets: Ints) -> Ints:
+    """Microseconds (recordings,) that each recording covers: up to and with its last event, 0 where it has none."""
     # By recording: a maximum of one run is several times faster than numpy's of many.
     ends = [int(t[begin:end].max()) + 1 if end > begin else 0 for begin, end in pairwise(offsets.tolist())]
     return np.array([min(end, np.iinfo(np.int64).max) for end in ends], dtype=np.int64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import pairwise
 from math import ceil, prod
 from typing import TYPE_CHECKING
 
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 _BIN = 1000  # µs: as fine as any dataset's times need to be looked at
 _BINS = 2**16  # half a megabyte; beyond, bins are merged in pairs
-
-
-def ends_of(bulk: Bulk) -> Ints:
-    """Microseconds (recordings,) that each recording covers: up to and with its last event, 0 where it has none."""
-    bounds = bulk.offsets.tolist()
-    return np.array(
-        [int(bulk.t[begin:end].max()) + 1 if end > begin else 0 for begin, end in pairwise(bounds)],
-        dtype=np.int64,
-    )
 
 
 class TimeSums:

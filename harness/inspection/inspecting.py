@@ -12,14 +12,14 @@ import numpy as np
 
 from ..components import load_reference
 from ..errors import DataError, UsageError, nearest
-from ..events.encode import bulk_of, encode_bulk
+from ..events.encode import bulk_of, encode_bulk, ends_of
 from ..events.reading import Ints, checked_groups, checked_labels, chunks, subset
 from ..places import data_folder
 from ..registry import Registry
 from ..source import Bulk
 from .asking import Asked, Values, ask
 from .choosing import chosen_recordings
-from .counting import EncodingSums, TimeSums, ends_of, together
+from .counting import EncodingSums, TimeSums, together
 from .findings import Compared, Inspection, Shown, SplitFindings
 
 SPLITS = ("train", "test")
@@ -121,7 +121,7 @@ class _Split:
                 except DataError as error:
                     under = f" under {self.asked.compared[number][0]}" if number else ""
                     raise DataError(f"{self.asked.dataset.name} {self.split}{under}, {error}") from None
-            self.sizes[own], self.ends[own] = np.diff(bulk.offsets), ends_of(bulk)
+            self.sizes[own], self.ends[own] = np.diff(bulk.offsets), ends_of(bulk.t, bulk.offsets)
             self.times.add(bulk.t)
             done += len(indices)
             progress(f"reading {self.split}", done, len(self.chosen))

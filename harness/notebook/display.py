@@ -67,12 +67,12 @@ class Display:
     @cached_property
     def figures(self) -> dict[str, Figure]:
         """matplotlib figures by name, in the harness's style, without pyplot; each shows itself in a notebook."""
-        from ..report.style import styled
+        from ..report.style import lay_out, styled
 
         with styled():
             drawn = dict(self._draw())
             for figure in drawn.values():
-                _lay_out(figure)
+                lay_out(figure)
         for figure in drawn.values():
             # Only figures of pyplot show themselves otherwise.
             figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
@@ -84,7 +84,7 @@ class Display:
         Returns the paths. The same data give the same bytes. Raises :class:`UsageError` for a folder that cannot be written.
         """
         from ..places import kept_if_used, reason
-        from ..report.style import save, styled
+        from ..report.style import save_all
         from ..store import write_atomically
 
         folder, written = path(folder, "folder"), list[Path]()
@@ -93,9 +93,7 @@ class Display:
                 for name, frame in self.frames.items():
                     written.append(folder / f"{name}.csv")
                     write_atomically(written[-1], frame.to_csv(index=False, lineterminator="\n").encode())
-                with styled():
-                    for name, figure in self.figures.items():
-                        written += save(figure, folder, name)
+                written += save_all(self.figures.items(), folder)
                 if self.write is not None:
                     written += self.write(folder)
         except OSError as error:
@@ -115,15 +113,6 @@ class Display:
             '<div class="tex2jax_ignore mathjax_ignore">'
             f"<p><strong>{html.escape(self.title)}</strong></p>{notes}{tables}{figures}</div>"
         )
-
-
-def _lay_out(figure: Figure) -> None:
-    """Once and for all, since a layout of what is laid out moves its last digits, and with them the bytes of a file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
 
 
 def _table(table: Table) -> str:

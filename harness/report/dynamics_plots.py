@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .panels import ACROSS, head
-from .style import COLOURS, save, styled
+from .style import COLOURS, save_all
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,11 +91,7 @@ def plot_raster(stimulus: Stimulus) -> Figure:
 
 def write_dynamics(dynamics: Dynamics, folder: Path) -> list[Path]:
     """Write each figure as svg and png to ``folder``; returns the paths."""
-    written: list[Path] = []
-    with styled():
-        for name, figure in dynamics_figures(dynamics):
-            written += save(figure, folder, name)
-    return written
+    return save_all(dynamics_figures(dynamics), folder)
 
 
 def dynamics_figures(dynamics: Dynamics) -> Iterator[tuple[str, Figure]]:

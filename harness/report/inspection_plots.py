@@ -10,7 +10,7 @@ from .inspection_frames import plot_frames
 from .inspection_rasters import plot_rasters
 from .inspection_statistics import plot_balance, plot_sizes, plot_times
 from .inspection_what_if import plot_what_if
-from .style import save, styled
+from .style import save_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,8 +47,4 @@ def inspection_figures(inspection: Inspection) -> Iterator[tuple[str, Figure]]:
 
 def write_inspection(inspection: Inspection, folder: Path) -> list[Path]:
     """Write each figure as svg and png to ``folder``; returns the paths. The same inspection gives the same bytes."""
-    written: list[Path] = []
-    with styled():
-        for name, figure in inspection_figures(inspection):
-            written += save(figure, folder, name)
-    return written
+    return save_all(inspection_figures(inspection), folder)

@@ -15,7 +15,7 @@ from .confusion import confusions
 from .drawn import curves, histograms
 from .formats import shown_factor
 from .panels import ACROSS, axis_label, head, legend, name_axes, panels, row_name, slug, title_of
-from .style import colour, marker, save, styled
+from .style import colour, marker, save_all
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,11 +26,7 @@ def write_plots(
     records: Sequence[Record], summary: Summary, folder: Path, timings: Mapping[str, Any] | None = None
 ) -> list[Path]:
     """Write every figure that the records and timings give, each dataset apart, as SVG and PNG; returns the paths."""
-    written: list[Path] = []
-    with styled():
-        for name, figure in run_figures(records, summary, timings):
-            written += save(figure, folder, name)
-    return written
+    return save_all(run_figures(records, summary, timings), folder)
 
 
 def run_figures(

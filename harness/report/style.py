@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -87,20 +87,30 @@ def line(index: int) -> str:
     return LINES[index // len(COLOURS) % len(LINES)]
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write ``name``.svg and ``name``.png, each whole or not at all, without dates: the same data give the same bytes."""
+def lay_out(figure: Figure) -> None:
+    """Once and for all, for every file and every look: another layout moves last digits, and with them the bytes of a file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
-    # Laid out once, not for each file.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
         # Two layouts of one figure differ in the last digits, and what SVG files name parts by hashes them.
         left, low, width, height = (round(edge, 9) for edge in axes.get_position(original=True).bounds)
         axes.set_position((left, low, width, height))
+
+
+def save_all(figures: Iterable[tuple[str, Figure]], folder: Path) -> list[Path]:
+    """Draw ``figures``, names and figures one by one, in the harness's look and :func:`save` each; returns the paths."""
+    with styled():
+        return [path for name, figure in figures for path in save(figure, folder, name)]
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write ``name``.svg and ``name``.png, each whole or not at all, without dates: the same data give the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+    lay_out(figure)
     options: list[dict[str, Any]] = [
         {"format": "svg", "metadata": {"Date": None, "Creator": None}},
         {"format": "png", "metadata": {"Software": None}, "dpi": 150},

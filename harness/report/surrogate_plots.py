@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .panels import ACROSS, head, legend, name_axes, panels
-from .style import COLOURS, LINES, save, styled
+from .style import COLOURS, LINES, save_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,8 +43,7 @@ def plot_surrogates(shown: Sequence[Surrogate]) -> Figure:
 
 def write_surrogates(shown: Sequence[Surrogate], folder: Path) -> list[Path]:
     """Write ``surrogates`` as svg and png."""
-    with styled():
-        return [path for name, figure in surrogate_figures(shown) for path in save(figure, folder, name)]
+    return save_all(surrogate_figures(shown), folder)
 
 
 def surrogate_figures(shown: Sequence[Surrogate]) -> Iterator[tuple[str, Figure]]:
