@@ -1,0 +1,69 @@
+"""Text from strangers: whatever it holds, it can be stored, encoded and printed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.text import clean, one_line
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=200))
+def test_any_text_can_be_encoded_and_controls_nothing(text: str) -> None:
+    cleaned = clean(text)
+    cleaned.encode("utf-8")
+    assert json.loads(json.dumps(cleaned)) == cleaned
+    assert not any((ord(c) < 32 and c not in "\t\n") or 0x7F <= ord(c) < 0xA0 for c in cleaned)
+    assert clean(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("a\x00b\x9bc", "a\\x00b\\x9bc"),
+        ("half \ud800", "half \\ud800"),
+        ("\u202etxt.exe", "\\u202etxt.exe"),
+        ("two\nlines", "two\nlines"),
+        (None, ""),
+        ("Größe 10 µs", "Größe 10 µs"),
+    ],
+)
+def test_escapes_are_visible(text: object, shown: str) -> None:
+    assert clean(text) == shown
+
+
+def test_broken_objects_are_named_by_their_type() -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise SystemExit(0)
+
+    class Liar:
+        def __str__(self) -> str:
+            return 3  # type: ignore[return-value]
+
+    assert clean(Broken()) == "<Broken without readable text>"
+    assert clean(Liar()) == "<Liar without readable text>"
+
+
+def test_a_subclass_of_str_leaves_only_its_characters() -> None:
+    class Loud(str):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert type(clean(Loud("plain"))) is str
+    assert clean(Loud("plain")) == "plain"
+
+
+def test_megabytes_are_cut_and_counted() -> None:
+    cut = clean("x" * 5_000_000, limit=100)
+    assert cut.startswith("x" * 100)
+    assert cut.endswith("(4999900 more characters)")
+    assert len(cut) < 200
+
+
+def test_one_line_joins_lines() -> None:
+    assert one_line("a\n b\t\tc ") == "a b c"
