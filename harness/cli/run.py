@@ -31,8 +31,12 @@ from .concluding import say_no_more, shown_path
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto).")
 @click.option("--threads", type=int, metavar="N", help="Threads a trial, pinned and recorded (default: 1).")
 @click.option("--jobs", type=int, metavar="N", help="Trials at a time (default: as many as fit the processors).")
-@click.option("--time-limit", type=float, metavar="S", help="Kill a trial after S seconds.")
-@click.option("--memory-limit", type=float, metavar="MB", help="Kill a trial that holds more than MB of its own.")
+@click.option("--time-limit", type=float, metavar="S", help="Kill a trial after S seconds (not preparation or timing).")
+@click.option("--prepare-limit", type=float, metavar="S", help="Give up preparing a dataset after S seconds.")
+@click.option("--timing-limit", type=float, metavar="S", help="Give up the timing phase after S seconds.")
+@click.option(
+    "--memory-limit", type=float, metavar="MB", help="Kill a trial that holds more than MB, with all that it started."
+)
 @click.option("--executor", default="local", metavar="NAME", help="Where trials run (default: local).")
 @click.option("--force", is_flag=True, help="Run trials again that are finished already.")
 @click.option("--no-timing", is_flag=True, help="Leave the timing phase out.")
@@ -76,6 +80,8 @@ def run(obj: dict[str, Any], /, **given: Any) -> int:
         cache=given["cache"],
         results=given["results"],
         time_limit=given["time_limit"],
+        prepare_limit=given["prepare_limit"],
+        timing_limit=given["timing_limit"],
         memory_limit_mb=given["memory_limit"],
         executor=given["executor"],
         timing=not given["no_timing"],

@@ -1,13 +1,13 @@
 """The warm server: imports torch and the plan's libraries once, computes nothing, and forks a child a task.
 
-It reads one JSON line of configuration and then one a task from standard input; it and its children write JSON lines of
-at most PIPE_BUF bytes to one pipe, so that lines never mix. End of input means that the run is gone: children are killed.
+It reads one JSON line of configuration and then one per task from standard input; it and its children write JSON lines of
+at most PIPE_BUF bytes to one pipe, so that lines never mix. A small parent (guard.py) ends it and all that it started as
+soon as the run is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -19,6 +19,7 @@ from typing import Any
 
 from ..devices import built_for_gpus, present, why_no_cuda
 from .child import open_registry, perform
+from .guard import become_subreaper, children, die_with_parent, end_children, run_guarded
 from .messages import Sender
 
 _BY_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
@@ -26,9 +27,15 @@ _BY_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
 def main() -> int:
     """Serve until standard input ends."""
-    config = json.loads(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:  # the run was gone before it had asked for anything
+        return 0
+    config = json.loads(line)
     send = Sender(int(config["messages"]))
+    # Programs that a task starts must not hold the pipe open.
+    os.set_inheritable(send.descriptor, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    become_subreaper()
     hello = _warm_up(config)
     send(None, "hello", **hello)
     return _Server(config, send).serve()
@@ -79,6 +86,8 @@ class _Server:
         self.registry = open_registry(config["registry"])
         self.send = send
         self.children: dict[int, str] = {}
+        # What a plugin's import started lives as long as the server.
+        self.own = children()
         self.wake, self.woken = os.pipe()
         for descriptor in (self.wake, self.woken):
             os.set_blocking(descriptor, False)
@@ -96,9 +105,6 @@ class _Server:
             if 0 in ready:
                 received = os.read(0, 1 << 16)
                 if not received:
-                    for pid in self.children:
-                        with contextlib.suppress(ProcessLookupError):
-                            os.killpg(pid, signal.SIGKILL)
                     return 0
                 *lines, buffer = (buffer + received).split(b"\n")
                 for line in lines:
@@ -108,10 +114,9 @@ class _Server:
         if task["kind"] == "trial":
             # The first step of an optimiser imports this, seconds that every trial would pay again. Where all are cached none does.
             importlib.import_module("torch._dynamo")
+        server = os.getpid()
         pid = os.fork()
         if pid:
-            with contextlib.suppress(PermissionError, ProcessLookupError):
-                os.setpgid(pid, pid)  # in both processes, so that neither has to win a race
             self.children[pid] = task["id"]
             self.send(task["id"], "forked", pid=pid)
             return
@@ -119,8 +124,10 @@ class _Server:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setpgid(0, 0)
-            _die_with_parent()
+            os.setsid()
+            die_with_parent(server)
+            # What this task orphans stays its own, so that it is counted and ended with it.
+            become_subreaper()
             _redirect(task["log"])
             for descriptor in (self.wake, self.woken):
                 os.close(descriptor)
@@ -144,13 +151,15 @@ class _Server:
                 return
             task = self.children.pop(pid, None)
             if task is not None:
+                self._end_leftovers(pid)
                 self.send(task, "exit", code=os.waitstatus_to_exitcode(status))
 
-
-def _die_with_parent() -> None:
-    """On Linux, ask the kernel to kill this process when the server dies; elsewhere end of input does it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    def _end_leftovers(self, leader: int) -> None:
+        """Kill what an ended task left running: its process group, and on Linux all that it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
+        # A task that runs is the parent of its own orphans, so a child that is no task belonged to one that has ended.
+        end_children(keep=self.own | self.children.keys())
 
 
 def _redirect(log: str) -> None:
@@ -164,8 +173,4 @@ def _redirect(log: str) -> None:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Taking torch apart lasts a second, for which the run would wait.
-    os._exit(code)
+    sys.exit(run_guarded(main))

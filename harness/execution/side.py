@@ -97,14 +97,18 @@ class Fresh:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill the process and all that it started: it holds nothing worth an orderly end."""
+        """End the process and all that it started; it ends as soon as its input does, whatever it is doing."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1)
+        # One of an older revision may be busy.
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says so of a group that has just ended
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def hello(self) -> Mapping[str, Any]:
         """What it says of itself; raises :class:`SideRefusal` for one that this harness cannot talk to."""

@@ -33,10 +33,20 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one task may use; None is no limit."""
+    """What one task may use; None is no limit.
+
+    ``seconds`` limits a trial, ``prepare_seconds`` the preparation of one encoded dataset, ``timing_seconds`` the timing phase;
+    ``private_bytes`` the memory that any task, with all the processes that it started, shares with no other process.
+    """
 
     seconds: float | None = None
+    prepare_seconds: float | None = None
+    timing_seconds: float | None = None
     private_bytes: int | None = None
+
+    def seconds_of(self, kind: TaskKind) -> float | None:
+        """Return the time limit of a task of ``kind`` in seconds, or None."""
+        return {"prepare": self.prepare_seconds, "trial": self.seconds, "timing": self.timing_seconds}[kind]
 
 
 class Executor(Protocol):

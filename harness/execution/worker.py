@@ -29,6 +29,7 @@ from ..devices import present, synchronise
 from ..environment import harness_version
 from ..errors import HandledError
 from .child import open_registry
+from .guard import run_guarded
 
 if TYPE_CHECKING:
     import torch
@@ -259,7 +260,4 @@ def _state(model: nn.Module) -> Iterable[torch.Tensor]:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    # Taking torch apart lasts a second, for which the parent would wait.
-    os._exit(code)
+    sys.exit(run_guarded(main))

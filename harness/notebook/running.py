@@ -35,11 +35,11 @@ def _folder(given: object, argument: str) -> str:
 _OPTIONS: Mapping[str, Callable[[object, str], object]] = {
     **dict.fromkeys(("device", "executor"), text),
     **dict.fromkeys(("threads", "jobs"), whole),
-    **dict.fromkeys(("time_limit", "memory_limit_mb"), number),
+    **dict.fromkeys(("time_limit", "prepare_limit", "timing_limit", "memory_limit_mb"), number),
     **dict.fromkeys(("force", "timing", "plots"), flag),
     **dict.fromkeys(("data", "cache", "results"), _folder),
 }
-_OPTIONAL = ("jobs", "data", "cache", "results", "time_limit", "memory_limit_mb")
+_OPTIONAL = ("jobs", "data", "cache", "results", "time_limit", "prepare_limit", "timing_limit", "memory_limit_mb")
 
 
 @guarded
@@ -60,8 +60,9 @@ def run(
 
     ``plugins`` are names (``"shd-synthetic,lif"`` or a list) or the path of an experiment file. ``settings`` maps paths such
     as ``"lif.tau_mem"`` to a value, or to a list of values to sweep. ``seeds`` is how many, or which. ``options`` are
-    ``device``, ``threads``, ``jobs``, ``force``, ``data``, ``cache``, ``results``, ``time_limit`` (s), ``memory_limit_mb``,
-    ``executor``, ``timing``, ``plots`` and ``gate`` (a :class:`harness.gate.Gate`). The frame's ``attrs`` name the run
+    ``device``, ``threads``, ``jobs``, ``force``, ``data``, ``cache``, ``results``, ``time_limit`` (s, of a trial),
+    ``prepare_limit`` and ``timing_limit`` (s, of those phases), ``memory_limit_mb``, ``executor``, ``timing``, ``plots`` and
+    ``gate`` (a :class:`harness.gate.Gate`). The frame's ``attrs`` name the run
     (``run``) and its ``exit_code``.
 
     Works without a ``__main__`` guard: trials are forked from a server of the harness's own, which never imports your script.

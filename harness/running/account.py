@@ -11,6 +11,8 @@ from .jobs import Entry
 from .options import Options
 
 _OPTIONS = ("device", "threads", "jobs", "timing", "data", "time_limit", "memory_limit_mb")
+# What only some runs are given stays out of the others' files.
+_RARE_OPTIONS = ("prepare_limit", "timing_limit")
 
 
 def told(plan: Plan, options: Options, loading: Mapping[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
@@ -28,7 +30,10 @@ def told(plan: Plan, options: Options, loading: Mapping[str, Any], entries: Sequ
             "report_inflation": asked.report_inflation,
         },
         "gate": options.gate.to_json(),
-        "options": {name: getattr(options, name) for name in _OPTIONS},
+        "options": {
+            **{name: getattr(options, name) for name in _OPTIONS},
+            **{name: value for name in _RARE_OPTIONS if (value := getattr(options, name)) is not None},
+        },
         "loading": dict(loading),
         "trials": [
             {

@@ -26,6 +26,8 @@ class Options:
     cache: str | None = None
     results: str | None = None
     time_limit: float | None = None
+    prepare_limit: float | None = None
+    timing_limit: float | None = None
     memory_limit_mb: float | None = None
     executor: str = "local"
     timing: bool = True
@@ -71,7 +73,12 @@ def check_options(options: Options) -> None:
     for name, value in (("threads", options.threads), ("jobs", options.jobs)):
         if value is not None and value < 1:
             raise UsageError(f"--{name} {value}: expected a whole number >= 1")
-    for name, limit in (("time-limit", options.time_limit), ("memory-limit", options.memory_limit_mb)):
+    for name, limit in (
+        ("time-limit", options.time_limit),
+        ("prepare-limit", options.prepare_limit),
+        ("timing-limit", options.timing_limit),
+        ("memory-limit", options.memory_limit_mb),
+    ):
         if limit is not None and not limit > 0:
             raise UsageError(f"--{name} {limit:g}: expected a number > 0")
     check_name(options.device)

@@ -91,7 +91,10 @@ class _Running:
                 preload=self._preload(),
                 threads=self.options.threads,
                 limits=Limits(
-                    seconds=self.options.time_limit, private_bytes=None if memory is None else int(memory * 2**20)
+                    seconds=self.options.time_limit,
+                    prepare_seconds=self.options.prepare_limit,
+                    timing_seconds=self.options.timing_limit,
+                    private_bytes=None if memory is None else int(memory * 2**20),
                 ),
                 log=self.run.logs / "server.log",
                 on_interrupt=self.listener.interrupted,

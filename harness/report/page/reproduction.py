@@ -14,6 +14,8 @@ _OPTIONS = {
     "--threads": "threads",
     "--data": "data",
     "--time-limit": "time_limit",
+    "--prepare-limit": "prepare_limit",
+    "--timing-limit": "timing_limit",
     "--memory-limit": "memory_limit_mb",
 }
 
