@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from .errors import HandledError, PluginError, UsageError
 from .parameters import Parameter, Value, resolve
+from .text import LONGEST, clean
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
@@ -81,6 +82,7 @@ class Component:
             found.append(f"the name {self.name!r} is not lower-case words joined by hyphens")
         if not self.summary or "\n" in self.summary:
             found.append("the summary must be one line")
+        found += _unprintable(self)
         names = [parameter.name for parameter in self.parameters]
         found += [f"parameter {name!r} is declared twice" for name in sorted(set(names)) if names.count(name) > 1]
         found += [
@@ -94,6 +96,22 @@ class Component:
             except HandledError as error:
                 found.append(str(error))
         return found
+
+
+def _unprintable(component: Component) -> list[str]:
+    """Name the texts of a descriptor that no terminal or file should be given as they are."""
+    texts = {item.name: getattr(component, item.name) for item in fields(component)}
+    for parameter in component.parameters:
+        texts[f"summary of {parameter.name!r}"] = parameter.summary
+    found = []
+    for where, text in texts.items():
+        parts = text if isinstance(text, tuple) else (text,)
+        found += [f"{where}: {clean(part)!r} holds characters that cannot be shown" for part in parts if _unsafe(part)]
+    return found
+
+
+def _unsafe(text: object) -> bool:
+    return isinstance(text, str) and clean(text, LONGEST) != text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
+from enum import Enum
+from typing import Any
 
 LIMIT = 2_000
-_TAB_AND_NEWLINE = "\t\n"
-# Directional formatting: it can make a terminal or a page show other words than the record holds.
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# What a record, a manifest or a message may hold in one string: a log's end fits, megabytes do not.
+LONGEST = 20_000
+# Controls but tab and newline (C0, DEL, C1), line and paragraph separators, directional formatting that makes a terminal or
+# a page show other words than a record holds, and halves of surrogate pairs, which no encoding takes.
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def clean(text: object, limit: int = LIMIT) -> str:
@@ -26,7 +32,7 @@ def clean(text: object, limit: int = LIMIT) -> str:
     """
     whole = _text_of(text)
     # The bound comes first, so that megabytes cost nothing.
-    kept = "".join(_visible(character) for character in whole[:limit])
+    kept = _UNSAFE.sub(_visible, whole[:limit])
     return kept if len(whole) <= limit else f"{kept}… ({len(whole) - limit} more characters)"
 
 
@@ -35,23 +41,44 @@ def one_line(text: object, limit: int = LIMIT) -> str:
     return " ".join(clean(text, limit).split())
 
 
+def clean_json(value: Any) -> Any:
+    """Return JSON data with every string in it, keys too, :func:`clean` and at most ``LONGEST`` characters long.
+
+    Dictionaries, lists and tuples are copied; numbers, None, enumerations and any other object stay as they are.
+    """
+    if isinstance(value, str):
+        # Most strings are safe already, and a record holds thousands.
+        if type(value) is str and len(value) <= LONGEST and not _UNSAFE.search(value):
+            return value
+        return value if isinstance(value, Enum) else clean(value, LONGEST)
+    if isinstance(value, dict):
+        return {clean_json(key): clean_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clean_json(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(clean_json(item) for item in value)
+    return value
+
+
+def csv_cell(value: object) -> object:
+    """Return ``value`` for a cell of a CSV file: text that a spreadsheet would run as a formula is preceded by an apostrophe."""
+    if isinstance(value, str) and len(value) > 1 and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
 def _text_of(text: object) -> str:
     if text is None:
         return ""
     try:
         # A subclass may override anything; only the characters themselves are taken.
-        return "".join(map(chr, map(ord, text))) if isinstance(text, str) else str.__str__(str(text))
+        return str.__str__(text if isinstance(text, str) else str(text))
     except BaseException as error:  # a foreign __str__ may raise anything
         if isinstance(error, MemoryError):
             raise
         return f"<{type(text).__name__} without readable text>"
 
 
-def _visible(character: str) -> str:
-    if character in _TAB_AND_NEWLINE:
-        return character
-    # Cc: controls; Cs: surrogates. U+2028 and U+2029 break lines where a line is expected.
-    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI:
-        code = ord(character)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    return character
+def _visible(unsafe: re.Match[str]) -> str:
+    code = ord(unsafe[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -125,3 +125,13 @@ def test_a_hook_that_raises_is_one_sentence(plugin):
     text = "from harness import hookimpl\n@hookimpl\ndef run_finished(run):\n    raise KeyError('x')\n"
     registry = Registry.discover(files=[plugin("loud", text)])
     assert registry.notify("run_finished", run={}) == ["plugin loud failed in run_finished: KeyError: 'x'"]
+
+
+@pytest.mark.parametrize("text", ["red \x1b[31m", "bell \x07", "\u202eexe.txt", "half \ud800", "\x9bA"])
+def test_a_descriptor_that_would_write_to_the_terminal_is_left_out(plugin, text):
+    path = plugin("mine", PLUGIN.format(name="lif2").replace("a test neuron", ascii(text)[1:-1]))
+    with pytest.warns(PluginWarning, match="characters that cannot be shown") as caught:
+        registry = Registry.discover(files=[path])
+    assert text not in str(caught[0].message)
+    with pytest.raises(UsageError, match="nothing is named 'lif2'"):
+        registry.find("lif2")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.text import clean, one_line
+from harness.text import clean, clean_json, csv_cell, one_line
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=200))
@@ -67,3 +68,36 @@ def test_megabytes_are_cut_and_counted() -> None:
 
 def test_one_line_joins_lines() -> None:
     assert one_line("a\n b\t\tc ") == "a b c"
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(alphabet=st.characters(exclude_categories=[]), max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+        max_leaves=10,
+    )
+)
+def test_json_data_is_cleaned_throughout(data: object) -> None:
+    json.dumps(clean_json(data), ensure_ascii=False).encode("utf-8")
+    assert clean_json(clean_json(data)) == clean_json(data)
+
+
+def test_json_data_that_is_safe_is_unchanged_and_enumerations_stay() -> None:
+    class Word(StrEnum):
+        ONE = "one"
+
+    data = {"a": ["µs", 1.5, None, True], "b": (Word.ONE, "\x1b")}
+    cleaned = clean_json(data)
+    assert cleaned == {"a": ["µs", 1.5, None, True], "b": (Word.ONE, "\\x1b")}
+    assert cleaned["b"][0] is Word.ONE
+    assert clean_json({"\x07": "x"}) == {"\\x07": "x"}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+def test_cells_of_csv_are_no_formulas(text: str) -> None:
+    assert csv_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value", ["lif tau=2", "", "-", -1.5, None, 3])
+def test_other_cells_of_csv_stay(value: object) -> None:
+    assert csv_cell(value) == value

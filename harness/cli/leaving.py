@@ -26,9 +26,24 @@ class _Leavable(io.FileIO):
             return memoryview(data).nbytes
 
 
+def open_missing_streams() -> None:
+    """Open the null device in place of every standard stream that the process was started without (``>&-``).
+
+    Otherwise the next file that is opened takes the number of the missing stream and receives what is meant for it.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # open as long as the process
+
+
 @contextlib.contextmanager
 def readers_leave_freely() -> Iterator[None]:
     """Inside, ``sys.stdout`` and ``sys.stderr`` put up with readers that leave; a test's own streams are left alone."""
+    open_missing_streams()
     given = {name: getattr(sys, name) for name in ("stdout", "stderr")}
     made = {name: leavable for name, stream in given.items() if (leavable := _leavable(stream)) is not None}
     try:

@@ -17,6 +17,7 @@ from ..exhausted import is_out_of_memory
 from ..places import RESULTS, writing
 from ..registry import PluginWarning, Registry
 from ..store import Run, write_atomically
+from ..text import clean_json
 from .messages import Sender
 
 
@@ -75,7 +76,7 @@ def _prepare(registry: Registry, payload: Mapping[str, Any], report: Callable[..
         report=lambda stage, done, total: report("progress", stage=stage, done=done, total=total),
     )
     # Too long for a message: it goes through a file.
-    _write(Path(payload["summary"]), json.dumps(summary))
+    _write(Path(payload["summary"]), json.dumps(clean_json(summary)))
     return {"built": summary["built"]}
 
 
@@ -92,7 +93,7 @@ def _timing(registry: Registry, payload: Mapping[str, Any], report: Callable[...
     from .timing_phase import measure_run
 
     timings = measure_run(registry, payload, report)
-    _write(Path(payload["path"]), json.dumps(timings, indent=1, allow_nan=False) + "\n")
+    _write(Path(payload["path"]), json.dumps(clean_json(timings), indent=1, allow_nan=False) + "\n")
     return {"rounds": timings.get("rounds", 0)}
 
 

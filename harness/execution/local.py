@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import psutil
 
 from ..errors import ExitCode, HandledError, UsageError
 from ..places import cache_folder, kernels_environment
-from ..text import one_line
+from ..text import clean_json, one_line
 from .tasks import Limits, Message, Outcome, Task
 
 _POLL = 0.25
@@ -348,7 +348,9 @@ def _message(line: bytes) -> Message | None:
     if not isinstance(message, dict) or not isinstance(message.get("event"), str):
         return None
     wanted = _FIELDS.get(message["event"], {})
-    return message if all(isinstance(message.get(name), kind) for name, kind in wanted.items()) else None
+    if not all(isinstance(message.get(name), kind) for name, kind in wanted.items()):
+        return None
+    return cast(Message, clean_json(message))
 
 
 def _how_it_died(code: int) -> str:

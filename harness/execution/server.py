@@ -18,6 +18,7 @@ import traceback
 from typing import Any
 
 from ..devices import built_for_gpus, present, why_no_cuda
+from ..registry import Registry
 from .child import open_registry, perform
 from .guard import become_subreaper, children, die_with_parent, end_children, run_guarded
 from .messages import Sender
@@ -36,14 +37,16 @@ def main() -> int:
     os.set_inheritable(send.descriptor, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     become_subreaper()
+    # Libraries that ask on import whether there is a device must not make a CUDA context, which children could not use.
+    os.environ.setdefault(_BY_NVML, "1")
+    # First, since what is preloaded may lie in a single-file plugin, which is imported by loading it alone.
+    registry = open_registry(config["registry"])
     hello = _warm_up(config)
     send(None, "hello", **hello)
-    return _Server(config, send).serve()
+    return _Server(registry, send).serve()
 
 
 def _warm_up(config: dict[str, Any]) -> dict[str, Any]:
-    # Libraries that ask on import whether there is a device must not make a CUDA context, which children could not use.
-    os.environ.setdefault(_BY_NVML, "1")
     failed = {}
     for name in config["preload"]:
         try:
@@ -82,8 +85,8 @@ def _devices() -> dict[str, Any]:
 class _Server:
     """Forks children and reports how they end."""
 
-    def __init__(self, config: dict[str, Any], send: Sender) -> None:
-        self.registry = open_registry(config["registry"])
+    def __init__(self, registry: Registry, send: Sender) -> None:
+        self.registry = registry
         self.send = send
         self.children: dict[int, str] = {}
         # What a plugin's import started lives as long as the server.

@@ -86,13 +86,17 @@ class Display:
         from ..places import kept_if_used, reason
         from ..report.style import save_all
         from ..store import write_atomically
+        from ..text import csv_cell
 
         folder, written = path(folder, "folder"), list[Path]()
         try:
             with kept_if_used(folder):
                 for name, frame in self.frames.items():
                     written.append(folder / f"{name}.csv")
-                    write_atomically(written[-1], frame.to_csv(index=False, lineterminator="\n").encode())
+                    safe = frame.rename(columns=csv_cell)
+                    texts = safe.columns[safe.dtypes.map(lambda kind: kind.kind == "O" or kind == "str")]
+                    safe[texts] = safe[texts].map(csv_cell)
+                    write_atomically(written[-1], safe.to_csv(index=False, lineterminator="\n").encode())
                 written += save_all(self.figures.items(), folder)
                 if self.write is not None:
                     written += self.write(folder)

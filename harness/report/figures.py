@@ -14,6 +14,7 @@ from ..comparison.figures import Line, Sheet, all_figures
 from ..comparison.summary import Row, Summary
 from ..records import Record
 from ..store import write_atomically
+from ..text import csv_cell
 from .formats import cell_text, heading, unit_of
 from .grid import Grid, Strip, broken
 from .tables import in_markdown
@@ -196,7 +197,8 @@ def csv_text(summary: Summary, sheet: Sheet) -> str:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in long_rows(summary, sheet):
-        writer.writerow({**row, "synthetic": "yes" if row["synthetic"] else "no"})
+        cells = {**row, "synthetic": "yes" if row["synthetic"] else "no"}
+        writer.writerow({name: csv_cell(value) for name, value in cells.items()})
     return out.getvalue()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..comparison.summary import Column, Row, Summary
 from ..store import write_atomically
+from ..text import csv_cell
 from .formats import cell_text, heading, unit_of
 from .grid import Grid, Strip
 
@@ -131,9 +132,8 @@ def csv_text(summary: Summary) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     figures = [part for column in summary.columns for part in _csv_names(column.key, column.unit)]
-    writer.writerow(
-        ["row", "label", "dataset", "synthetic", "limit", *summary.name_columns, *figures, "trials", "error"]
-    )
+    heading = ["row", "label", "dataset", "synthetic", "limit", *summary.name_columns, *figures, "trials", "error"]
+    writer.writerow(map(csv_cell, heading))
     for row in summary.rows:
         values: list[object] = []
         for column in summary.columns:
@@ -142,7 +142,8 @@ def csv_text(summary: Summary) -> str:
         limit = "" if summary.limit is None else summary.limit
         synthetic = "yes" if row.dataset in summary.synthetic else "no"
         names = [row.names.get(name, "") for name in summary.name_columns]
-        writer.writerow([row.row, row.label, row.dataset, synthetic, limit, *names, *values, row.trials, row.error])
+        cells = [row.row, row.label, row.dataset, synthetic, limit, *names, *values, row.trials, row.error]
+        writer.writerow(map(csv_cell, cells))
     return out.getvalue()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from made_records import figure, record, seeds
@@ -142,6 +143,16 @@ def test_csv_is_for_machines(hostile):
     assert rows[1]["test.accuracy [fraction]"] == ""
     assert "boom" in rows[1]["error"]
     assert rows[1]["trials"] == "1 failed"
+
+
+def test_no_cell_of_the_csv_is_a_formula():
+    failed = replace(record("-2+3", status="failed"), error={"type": "E", "message": "@SUM(A1)", "traceback": None})
+    text = csv_text(summarise([record("=1+1"), failed]))
+    for row in csv.reader(io.StringIO(text)):
+        for cell in row:
+            assert not cell.startswith(("=", "+", "@")), cell
+            assert not cell.startswith("-") or float(cell) < 0
+    assert "'=1+1" in text
 
 
 def test_all_three_are_written(tmp_path):

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+
+import pytest
 
 from tests.small_job import UNTIMED
 
@@ -33,3 +36,50 @@ def test_a_run_goes_on_to_its_end(fresh):
     assert json.loads((run / "run.json").read_text())["state"] == "finished"
     assert unread(fresh, "report", "latest", "-o", "-") == 0
     assert unread(fresh, "report", "latest", "-o", "/dev/stdout") == 0
+
+
+HOLLOW = """
+import torch  # heavy, so that the module is worth preloading
+from harness import Backend, hookimpl
+
+@hookimpl
+def register_backends(register):
+    register(Backend(name="hollow", summary="another's layer", layer="hollow:layer", neurons=("lif",), devices=("cpu",)))
+
+def layer(neuron, shape, recurrent=None):
+    from harness_sinabs.layers import layer as made
+    return made(neuron, shape, recurrent)
+"""
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"])
+def test_a_run_without_standard_streams_ends_well(fresh, closed):
+    (fresh.folder / "hollow.py").write_text(HOLLOW)
+    words = ["run", "-P", "hollow.py", "--plugins", "shd-synthetic,lif,hollow", *UNTIMED]
+    command = f"{shlex.join([sys.executable, '-m', 'harness', *words])} {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=fresh.folder, env=fresh.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    # A file that holds a layer is found by the server too.
+    assert "could not be imported" not in done.stdout + done.stderr
+    (run,) = fresh.runs()
+    assert json.loads((run / "run.json").read_text())["state"] == "finished"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize("stream", [">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full"])
+def test_streams_on_a_full_disk_are_one_line_or_no_matter(fresh, stream):
+    words = ["run", "--plugins", "shd-synthetic,lif", *UNTIMED]
+    command = f"{shlex.join([sys.executable, '-m', 'harness', *words])} {stream}"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=fresh.folder, env=fresh.environment, capture_output=True, text=True, check=False
+    )
+    assert "internal error" not in done.stderr
+    if stream != "2>/dev/full":  # said before anything was computed, where there is a stream to say it on
+        assert done.returncode == 4
+        assert fresh.runs() == []
+        return
+    assert done.returncode == 0
+    (run,) = fresh.runs()
+    assert json.loads((run / "run.json").read_text())["state"] == "finished"
