@@ -5,29 +5,36 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .components import Component
-from .errors import PluginError
 from .specification import Specification, digest
 
-# The core's own modules that decide what a trial computes; a change in any other leaves finished trials valid.
+# The core's own modules that decide what a trial computes; a change in any other leaves finished trials valid. A test
+# walks the imports of trial.py and fails for a module that stands neither here nor among those argued to decide nothing.
 _DECIDING = (
+    "activity.py",
     "augmentation.py",
+    "components.py",
+    "devices.py",
     "evaluation.py",
+    "events",
     "feeding.py",
     "initialisation.py",
     "model.py",
+    "observation.py",
     "precision.py",
+    "recipe.py",
+    "reload.py",
     "seen.py",
+    "source.py",
     "specification.py",
     "tally.py",
     "tally_kernels.py",
+    "team.py",
     "training.py",
     "trial.py",
-    "events",
+    "watching.py",
 )
 
 
@@ -39,31 +46,18 @@ def hash_files(root: Path, files: Iterable[Path]) -> str:
     return state.hexdigest()[:16]
 
 
-def core_source() -> str:
-    """The hash of the core's modules that decide outcomes."""
-    root = Path(__file__).parent
+def deciding_files(root: Path = Path(__file__).parent) -> list[Path]:
+    """Return the files of the core, which lies at ``root``, that decide what a trial computes."""
     files: list[Path] = []
     for name in _DECIDING:
         path = root / name
         files += path.rglob("*.py") if path.is_dir() else [path]
-    return hash_files(root, files)
+    return files
 
 
-def source_of(component: Component) -> str:
-    """The hash of the code that ``component`` refers to: every module of its import packages, or its one file.
-
-    Nothing is imported. Raises :class:`PluginError` for a reference to a package that does not exist.
-    """
-    tops = sorted({reference.split(":")[0].split(".")[0] for reference in component.references().values()})
-    hashes = []
-    for top in tops:
-        spec = find_spec(top)
-        if spec is None or spec.origin is None:
-            raise PluginError(f"{component.kind} {component.name}: there is no module {top!r} behind its reference")
-        origin = Path(spec.origin)
-        package = spec.submodule_search_locations is not None
-        hashes.append(hash_files(origin.parent, origin.parent.rglob("*.py") if package else [origin]))
-    return "-".join(hashes)
+def core_source(root: Path = Path(__file__).parent) -> str:
+    """Return the hash of the core's modules that decide outcomes; ``root`` is the folder of the package."""
+    return hash_files(root, deciding_files(root))
 
 
 def versions_of(libraries: Iterable[str]) -> dict[str, str]:
@@ -81,18 +75,23 @@ def trial_key(
     specification: Specification,
     seed: int,
     *,
-    fingerprint: str,
+    data: str,
     device: str,
     threads: int,
     versions: Mapping[str, str],
     sources: Mapping[str, str],
     report_inflation: bool,
 ) -> str:
-    """The name of all that decides a trial's outcome. Metrics are no part of it: they are taken from saved weights."""
+    """Return the name of all that decides a trial's outcome. Metrics are no part of it: they use saved weights.
+
+    Args:
+        data: the name of what the trial trains and tests on, ``content`` of a prepared dataset's summary.
+        sources: hashes of code, of the core as ``harness`` and of the component of each kind.
+    """
     content: dict[str, Any] = {
         "specification": specification.to_json(),
         "seed": seed,
-        "fingerprint": fingerprint,
+        "data": data,
         "device": device,
         "threads": threads,
         "versions": dict(versions),

@@ -30,8 +30,10 @@ class Source(Protocol):
     """A sequence of ``(events, label)``: a structured array with fields t (µs), x, and y, p where there are any, by time.
 
     Optional attributes: ``labels`` (all labels at once), ``groups`` (speaker or subject of each recording),
-    ``fingerprint`` (a string that changes when the data do), ``notes`` (sentences for the record, such as an unofficial
-    checksum), ``bulk(start, stop) -> Bulk`` (a faster reader of the same events).
+    ``fingerprint`` (a string that changes when the events do and is equal on every machine), ``modified`` (a string that
+    changes when files are written again, such as sizes and times of change: frames are then encoded anew here, and trials
+    run again only if the frames differ), ``notes`` (sentences for the record, such as an unofficial checksum),
+    ``bulk(start, stop) -> Bulk`` (a faster reader of the same events).
     """
 
     def __len__(self) -> int: ...

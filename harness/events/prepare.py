@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from ..code_files import CodeHashes
 from ..components import load_reference
 from ..errors import DataError
 from ..keys import hash_files
@@ -16,7 +15,9 @@ from ..specification import digest
 from .cache import Entry, cache_entries, clear, entry_at, open_split
 from .encode import encode_bulk, sample_shape
 from .frames import Frames
-from .reading import Ints, checked_groups, checked_labels, chunks, portions, subset
+from .identity import SplitIdentity, identify
+from .reading import Ints, chunks, portions, subset
+from .remarks import Unseen, missing_classes, sentences
 from .writer import SplitWriter
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from ..source import Bulk
 
 SPLITS = ("train", "test")
-# What decides the bytes of an entry.
-_SOURCES = ("counting.py", "encode.py", "packed.py", "packing.py", "prepare.py", "reading.py", "writer.py")
 Progress = Callable[[str, int, int], None]
 
 __all__ = ["Frames", "cache_entries", "clear", "open_split", "prepare"]
@@ -43,9 +42,20 @@ def prepare(
 ) -> dict[str, Any]:
     """Fetch, check and encode both splits, or find them encoded; returns a JSON-able summary.
 
-    The summary holds path, fingerprint, synthetic, notes, shape, steps, dt_ms, splits ``{name: {recordings, samples,
-    events, kept, cropped, incomplete, incomplete_slices, groups}}``, seconds and built. Two processes may call this at
-    once: the second waits and finds the work done. Raises :class:`DataError` for data that is missing or malformed.
+    Two processes may call this at once: the second waits and finds the work done. Entries are found by everything that
+    decides frames, labels and groups, the code of the dataset's plugin included.
+
+    Returns:
+        ``path``: the folder of the frames; ``fingerprint``: of the recordings; ``identity``: of what they mean, equal on
+        every machine: fingerprint, labels and groups as used, fields, sensor, number of classes; ``frames``: of the frames
+        themselves; ``content``: of all this and of the code, which keys of trials hold; synthetic, notes, ``warnings``:
+        sentences on what numbers of these data do not say; shape, steps, dt_ms, seconds, built, and ``splits``
+        ``{name: {recordings, samples, events, kept, cropped, incomplete, incomplete_slices, groups, ...}}``, with
+        ``without_sample``, ``without_event``, ``wholly_cropped`` ``{"count", "first"}`` and ``missing_classes`` where
+        there are such recordings or classes.
+
+    Raises:
+        DataError: data are missing or malformed, or changed while they were encoded.
     """
     started = time.perf_counter()
     shape = sample_shape(encoding, dataset.sensor_size)
@@ -53,66 +63,87 @@ def prepare(
         load_reference(dataset.fetch)(data, report, **choice.values)
     make = load_reference(dataset.source)
     sources = {split: make(data, split, **choice.values) for split in SPLITS}
-    fingerprints = {split: _fingerprint(source, report) for split, source in sources.items()}
+    found = {split: _identified(dataset, split, source, report) for split, source in sources.items()}
     notes = [note for source in sources.values() for note in getattr(source, "notes", ())]
-    code = hash_files(Path(__file__).parent, [Path(__file__).with_name(name) for name in _SOURCES])
-    key = digest([dataset.name, choice.to_json(), fingerprints, encoding.to_json(), limit, code])
-    entry = entry_at(cache, dataset.name, key)
-    built = False
+    state = digest(
+        {
+            "dataset": [dataset.name, choice.to_json(), dataset.sensor_size, dataset.classes],
+            "splits": {split: [item.meaning, item.layout] for split, item in found.items()},
+            "encoding": [encoding.to_json(), limit],
+            "code": [hash_files(Path(__file__).parent, Path(__file__).parent.glob("*.py")), CodeHashes().of(dataset)],
+        }
+    )
+    # Files that were written again may hold other events though the source's fingerprint does not see it.
+    entry = entry_at(cache, dataset.name, digest([state, *(found[split].modified for split in SPLITS)]))
+    built = []
     with entry.locked(lambda: report("waiting for another process", 0, 1)):
         for split, source in sources.items():
             if entry.intact(split):
                 continue
             notes += entry.set_aside(split)
-            _encode_split(entry, split, source, dataset, encoding, limit, shape, report)
-            built = True
+            _encode_split(entry, split, source, found[split], dataset, encoding, limit, shape, report)
+            built.append(split)
+        for split in built:
+            if getattr(sources[split], "fingerprint", None):  # without one, all would have to be read once more
+                again = _identified(dataset, split, make(data, split, **choice.values), report)
+                if (again.meaning, again.modified) != (found[split].meaning, found[split].modified):
+                    entry.set_aside(split)
+                    raise DataError(f"{dataset.name}: the {split} split changed while it was encoded; run again")
     splits = {split: entry.manifest(split) for split in SPLITS}
     synthetic = dataset.synthetic or any(getattr(source, "synthetic", False) for source in sources.values())
+    frames = digest({split: [splits[split][name] for name in ("shape", "dtype", "checksums")] for split in SPLITS})
+    warnings = [sentence for item in found.values() for sentence in item.warnings]
+    for split, manifest in splits.items():
+        warnings += sentences(split, manifest, encoding, dataset.classes, limit)
     return {
         "path": str(entry.path),
-        "fingerprint": digest(fingerprints),
+        "fingerprint": digest({split: item.fingerprint for split, item in found.items()}),
+        "identity": digest([[found[split].meaning for split in SPLITS], dataset.sensor_size, len(dataset.classes)]),
+        "frames": frames,
+        # Of the frames themselves, not only of what they are found by: a trial on other frames is another trial.
+        "content": digest([state, frames]),
         "synthetic": synthetic,
         "notes": list(dict.fromkeys(notes)),
+        **({"warnings": warnings} if warnings else {}),
         "shape": list(shape),
         "steps": splits["train"]["shape"][1],
         "dt_ms": encoding.dt,
-        "splits": {split: {name: manifest[name] for name in _TOLD} for split, manifest in splits.items()},
+        "splits": {split: _told(manifest) for split, manifest in splits.items()},
         "seconds": round(time.perf_counter() - started, 3),
-        "built": built,
+        "built": bool(built),
     }
 
 
 _TOLD = ("recordings", "samples", "events", "kept", "cropped", "incomplete", "incomplete_slices", "groups")
+_TOLD_IF_ANY = ("without_sample", "without_event", "wholly_cropped", "missing_classes")
 
 
-def _fingerprint(source: Any, report: Progress) -> str:
-    """The source's own fingerprint, or one over every event where it offers none."""
-    given = getattr(source, "fingerprint", None)
-    if given:
-        return str(given)
-    parts = []
-    for index in range(len(source)):
-        events, label = source[index]
-        parts.append([int(label), digest([np.ascontiguousarray(events).tobytes().hex()])])
-        report("fingerprinting", index + 1, len(source))
-    return digest(parts)
+def _told(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: manifest[name] for name in _TOLD} | {
+        name: manifest[name] for name in _TOLD_IF_ANY if name in manifest
+    }
+
+
+def _identified(dataset: Dataset, split: str, source: Any, report: Progress) -> SplitIdentity:
+    if not len(source):
+        raise DataError(f"{dataset.name}: the {split} split holds no recordings")
+    return identify(source, split, len(dataset.classes), report)
 
 
 def _encode_split(
     entry: Entry,
     split: str,
     source: Any,
+    identity: SplitIdentity,
     dataset: Dataset,
     encoding: Encoding,
     limit: int | None,
     shape: tuple[int, ...],
     report: Progress,
 ) -> None:
-    labels = checked_labels(source, len(dataset.classes), split)
-    if not len(labels):
-        raise DataError(f"{dataset.name}: the {split} split holds no recordings")
+    labels, named = identity.labels, identity.groups
     chosen = subset(labels, limit)
-    named = checked_groups(source, split)
+    unseen = Unseen(encoding)
     totals = {"events": 0, "cropped": 0, "incomplete": 0, "incomplete_slices": 0}
     with SplitWriter(entry, split, shape) as writer:
         done = 0
@@ -123,12 +154,14 @@ def _encode_split(
                         totals[name] += count
             except DataError as error:
                 raise DataError(f"{dataset.name} {split}, {error}") from None
+            unseen.add(bulk, indices)
             totals["events"] += len(bulk.t)
             done += len(indices)
             report(f"encoding {split}", done, len(chosen))
         recordings = writer.recordings()
         if not len(recordings):
             raise DataError(f"{dataset.name}: no {split} recording is as long as one slice of {encoding.slice:g} ms")
+        missing = missing_classes(labels[recordings], len(dataset.classes))
         writer.finish(
             labels=labels[recordings],
             groups=None if named is None else named[recordings],
@@ -138,6 +171,8 @@ def _encode_split(
                 "recordings": len(chosen),
                 "dataset": dataset.name,
                 "groups": None if named is None else sorted(set(named[chosen].tolist())),
+                **unseen.facts(chosen, recordings),
+                **({"missing_classes": missing} if missing else {}),
             },
         )
 

@@ -25,9 +25,11 @@ _EVENTS = 500_000
 _COUNTS = 64 * 2**20
 
 
-def checked_labels(source: Any, classes: int, split: str) -> Ints:
-    """Every recording's label (recordings,); raises :class:`DataError` for one that is none of ``classes``."""
-    given = getattr(source, "labels", None)
+def checked_labels(source: Any, classes: int, split: str, read: Sequence[Any] | None = None) -> Ints:
+    """Every recording's label (recordings,), ``read`` if they were read already; raises :class:`DataError` for one that is none
+    of ``classes``.
+    """
+    given = getattr(source, "labels", None) if read is None else read
     if given is None:
         given = [source[index][1] for index in range(len(source))]
     try:

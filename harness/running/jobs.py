@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .. import keys
+from ..code_files import CodeHashes
 from ..components import Backend
 from ..plan import Plan, Planned
 from ..records import Record
@@ -15,6 +16,9 @@ from ..registry import Registered
 from ..specification import digest
 from ..store import Run
 from ..trial import TrialJob
+
+# Of a prepared dataset's summary: what lies where on this machine, how it came to be, and what the key says already.
+_NOT_RECORDED = ("path", "seconds", "built", "content")
 
 
 @dataclass
@@ -97,7 +101,8 @@ def make_jobs(
     data_folder: Path,
 ) -> None:
     """Give every entry its job."""
-    sources = {name: keys.source_of(entry.component) for name, entry in plan.components.items()}
+    hashes = CodeHashes()
+    sources = {name: hashes.of(entry.component) for name, entry in plan.components.items()}
     core = keys.core_source()
     metrics = {
         choice.name: _supply(entry, sources["metric " + choice.name], parameters=choice.to_json()["parameters"])
@@ -114,7 +119,7 @@ def make_jobs(
         key = keys.trial_key(
             specification,
             entry.planned.seed,
-            fingerprint=str(data.get("fingerprint", "")),
+            data=str(data.get("content", "")),
             device=device,
             threads=threads,
             versions=keys.versions_of(cast(Backend, used["backend"].component).libraries),
@@ -130,7 +135,7 @@ def make_jobs(
             device=device,
             threads=threads,
             frames=str(data.get("path", "")),
-            data={name: value for name, value in data.items() if name not in ("path", "seconds", "built")},
+            data={name: value for name, value in data.items() if name not in _NOT_RECORDED},
             suppliers={
                 **{kind: _supply(item, by_kind[kind]) for kind, item in used.items()},
                 "metrics": metrics,

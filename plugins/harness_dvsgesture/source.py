@@ -92,6 +92,14 @@ class Recordings:
                 raise DataError(f"{self.path(index)}: cannot be read: {error.strerror or error}") from None
         return state.hexdigest()[:20]
 
+    @property
+    def modified(self) -> str:
+        """Hash of every file's size and time of change: the fingerprint reads parts of large files, and an edit may lie between."""
+        states = [self.path(index).stat() for index in range(len(self))]
+        return hashlib.sha256(
+            "\n".join(f"{state.st_size} {state.st_mtime_ns}" for state in states).encode()
+        ).hexdigest()[:20]
+
 
 def _spread(size: int) -> list[tuple[int, int]]:
     return [(int(begin), _PIECE) for begin in np.linspace(0, size - _PIECE, _SAMPLED)]

@@ -87,6 +87,12 @@ class Recordings:
             state.update(np.asarray(self._times[index]).tobytes() + np.asarray(self._units[index]).tobytes())
         return state.hexdigest()[:20]
 
+    @property
+    def modified(self) -> str:
+        """Size and time of change of the file: the fingerprint reads 64 recordings, and an edit may lie between them."""
+        state = self.path.stat()
+        return f"{state.st_size} {state.st_mtime_ns}"
+
 
 def source(root: Path, split: str) -> Recordings:
     """The recordings of ``split``; raises :class:`DataError` for a file that is missing, truncated or foreign."""

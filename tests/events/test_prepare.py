@@ -16,6 +16,7 @@ from harness import Dataset, Encoding, Registry
 from harness.errors import DataError
 from harness.events.packed import PackedFrames
 from harness.events.prepare import cache_entries, clear, open_split, prepare
+from harness.events.remarks import sentences
 from harness.events.writer import SplitWriter
 
 CALLS = []
@@ -302,3 +303,60 @@ def test_two_processes_build_one_entry(tmp_path):
     np.testing.assert_array_equal(
         open_split(Path(answers[0][1]), "train").frames, open_split(Path(alone["path"]), "train").frames
     )
+
+
+def uneven(root, split):
+    """Recordings that last 5, 25, 12, ... ms, one without an event, one whose events all come late."""
+    made = Plain(split, (0, 1, 0, 1, 0, 1))
+    for index, last in enumerate((4_999, 24_999, 11_999, 24_999)):
+        made.items[index][0]["t"] = np.linspace(0, last, 50).astype(int)
+    made.items[4] = (made.items[4][0][:0], 0)
+    made.items[5][0]["t"] = 60_000
+    return made
+
+
+def test_recordings_without_a_sample_are_counted_and_named(tmp_path):
+    summary = run(tmp_path, dataset("uneven"), Encoding(slice=10, crop=50, dt=2))
+    for split in ("train", "test"):
+        told = summary["splits"][split]
+        assert told["recordings"] == 6
+        assert told["without_sample"] == {"count": 2, "first": [0, 4]}
+        assert told["without_event"] == {"count": 1, "first": [4]}
+        assert told["wholly_cropped"] == {"count": 1, "first": [5]}
+        assert sorted(set(open_split(Path(summary["path"]), split).recordings.tolist())) == [1, 2, 3, 5]
+    assert summary["warnings"][:2] == [
+        "train: 2 of 6 recordings are shorter than one slice of 10 ms, and so in no metric value: 0, 4",
+        "train: 1 of 6 recordings is without an event: 4",
+    ]
+    assert run(tmp_path, dataset("uneven"), Encoding(slice=10, crop=50, dt=2))["warnings"] == summary["warnings"]
+
+
+def test_silent_recordings_of_a_fixed_window_are_named_and_count(tmp_path):
+    summary = run(tmp_path, dataset("uneven"), Encoding(crop=20, dt=2))
+    assert summary["warnings"][:2] == [
+        "train: 1 of 6 recordings is without an event; they count in every metric value, as silence: 4",
+        "train: 1 of 6 recordings is without an event before the crop at 20 ms; they count in every metric value, as silence: 5",
+    ]
+    assert "without_sample" not in summary["splits"]["train"]
+
+
+def test_long_lists_are_bounded(tmp_path):
+    given = {"count": 50, "first": list(range(20))}
+    (sentence,) = sentences(
+        "test", {"recordings": 60, "without_sample": given}, Encoding(slice=10, dt=1), ("a", "b"), None
+    )
+    assert sentence.endswith("in no metric value: 0, 1, 2, 3, 4, 5, 6, 7 and 42 more")
+
+
+def lacking(root, split):
+    return Plain(split, (0, 0, 1, 1) if split == "train" else (0, 0, 0))
+
+
+def test_classes_without_a_sample_are_named(tmp_path):
+    summary = run(tmp_path, dataset("lacking"))
+    assert summary["warnings"] == ["test: no sample of 1 of 2 classes: b; an accuracy on test is one of the other 1"]
+    limited = run(tmp_path, dataset("lacking"), limit=1)
+    assert limited["warnings"][0] == (
+        "train: no sample of 1 of 2 classes, limited to 1: b; the network is never trained on them"
+    )
+    assert "warnings" not in run(tmp_path)

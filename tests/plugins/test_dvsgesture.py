@@ -760,3 +760,14 @@ def test_a_recording_without_events_is_a_recording(copy):
     written(copy / "DVSGesture" / "ibmGestureTrain" / "user01_fluorescent" / "0.npy", np.zeros((0, 4)))
     events, label = source(copy, "train")[0]
     assert (len(events), label) == (0, 0)
+
+
+def test_an_edit_that_the_fingerprint_does_not_see_is_a_file_that_was_written_again(tmp_path):
+    def content(split, number, label, path):
+        np.save(path, columns(np.random.default_rng(number), 50))
+
+    lay(tmp_path, content, {"train": 12, "test": 1})
+    first = source(tmp_path, "train").modified
+    assert source(tmp_path, "train").modified == first
+    os.utime(tmp_path / "DVSGesture" / "ibmGestureTrain" / "user01_fluorescent" / "7.npy", (0, 0))
+    assert source(tmp_path, "train").modified != first

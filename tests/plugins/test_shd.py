@@ -272,3 +272,11 @@ def test_a_recording_with_more_times_than_units_is_named(copy):
         file["spikes/times"][7] = file["spikes/times"][7][:-1]
     with pytest.raises(DataError, match="more times than units, or fewer"):
         source(copy, "train").bulk(0, 10)
+
+
+def test_an_edit_that_the_fingerprint_does_not_see_is_a_file_that_was_written_again(copy):
+    path = copy / "SHD" / "shd_train.h5"
+    first = source(copy, "train").modified
+    assert source(copy, "train").modified == first
+    os.utime(path, ns=(0, 0))
+    assert source(copy, "train").modified != first
