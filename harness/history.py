@@ -41,7 +41,7 @@ class Entry:
 
     ``id`` names the run and the row, so that no run enters twice. ``time`` is when the run started, in UTC. ``platform`` is what
     wall-clock times depend on. ``seeds`` are those that finished, ``failed`` is how many did not. ``figures`` stand by
-    ``phase.split.name``.
+    ``phase.split.name``. ``data`` is the identity of the recordings, empty in lines that were written before there was any.
     """
 
     id: str
@@ -58,11 +58,14 @@ class Entry:
     seeds: tuple[int, ...]
     failed: int = 0
     note: str = ""
+    data: str = ""
     figures: Mapping[str, Measured] = field(default_factory=dict)
 
     def to_line(self) -> str:
         """One line of JSON, with its end; refuses NaN."""
         data: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        if not self.data:
+            del data["data"]
         data["figures"] = {
             name: {**vars(figure), "values": {str(seed): value for seed, value in figure.values.items()}}
             for name, figure in self.figures.items()
@@ -82,7 +85,8 @@ class Entry:
             raise ValueError(f"schema {data['schema']}, and this harness reads schema {SCHEMA}")
         try:
             made = cls(
-                **{item.name: data[item.name] for item in fields(cls) if item.name not in ("seeds", "figures")},
+                **{item.name: data[item.name] for item in fields(cls) if item.name not in ("seeds", "figures", "data")},
+                data=data.get("data", ""),
                 seeds=tuple(map(int, data["seeds"])),
                 figures={str(name): _measured(given) for name, given in data["figures"].items()},
             )
@@ -90,7 +94,7 @@ class Entry:
             raise ValueError(f"it has no {error.args[0]}") from None
         except (TypeError, AttributeError) as error:
             raise ValueError(str(error)) from None
-        for name in ("id", "time", "run", "row", "label", "dataset", "harness", "note"):
+        for name in ("id", "time", "run", "row", "label", "dataset", "harness", "note", "data"):
             if not isinstance(getattr(made, name), str):
                 raise ValueError(f"its {name} is no text")
         if not isinstance(made.platform, dict) or not isinstance(made.commit, (str, type(None))):
@@ -179,6 +183,7 @@ def _entry(
         seeds=seeds,
         failed=len(planned - set(seeds)),
         note=note,
+        data=str(first.data.get("identity", "")),
         figures=_figures(done, timed),
     )
 

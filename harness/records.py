@@ -13,6 +13,17 @@ from .errors import DataError
 SCHEMA = 1
 
 
+def same_data(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Return whether two records, or configurations of baselines, speak of the same recordings with the same meaning.
+
+    Args:
+        first, second: their ``data``. ``identity`` decides; where one was written before there was any, ``fingerprint``,
+            which knows nothing of groups, labels as used, names of fields and the sensor.
+    """
+    name = "identity" if first.get("identity") and second.get("identity") else "fingerprint"
+    return bool(first.get(name) == second.get(name))
+
+
 class Status(StrEnum):
     """How a trial ended."""
 
@@ -30,7 +41,8 @@ class Record:
 
     - ``specification``: ``Specification.to_json()``; ``row`` its digest; ``key`` the content key; ``label`` its short name
     - ``suppliers``: ``{"neuron": {"name", "plugin", "distribution", "version", "source"}, ...}``, one a kind, and metrics
-    - ``data``: fingerprint, synthetic, recordings and samples a split, groups, dropped events, notes
+    - ``data``: fingerprint, identity (fingerprint, groups, labels, fields and sensor; see :func:`same_data`), frames (their
+      hash), synthetic, recordings and samples a split, groups, dropped events, notes, warnings
     - ``outcome``: weights (hash), predictions (hash), selected_epoch, epochs_trained, split, curves ``{name: [a value an
       epoch]}``, metrics: a list of ``{"metric", "name", "phase", "split", **MetricValue}`` or, for a metric that raised,
       ``{"metric", "name", "phase", "split", "error"}``

@@ -320,3 +320,12 @@ def test_a_file_that_is_replaced_while_it_waits_is_opened_anew(tmp_path):
             fcntl.flock(held, fcntl.LOCK_UN)
             waiting.result(timeout=10)
     assert {item.id for item in read(path)} == {entry(1).id, entry(2).id}
+
+
+def test_a_line_names_the_identity_of_the_data_and_old_lines_are_read(tmp_path):
+    one = replace(record("lif"), data={"identity": "d" * 20, "synthetic": False, "classes": ["a"]})
+    (made,), _ = entries_of(made_run(tmp_path, [one]))
+    assert made.data == "d" * 20
+    assert Entry.from_line(made.to_line().encode()) == made
+    assert '"data"' not in replace(made, data="").to_line()
+    assert Entry.from_line(replace(made, data="").to_line().encode()).data == ""

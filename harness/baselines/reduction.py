@@ -90,7 +90,11 @@ def _reduced(run: Run, group: Sequence[Record], gate: Gate) -> Configuration:
         row=first.row,
         label=first.label.rpartition(" ")[0],
         specification=first.specification,
-        data={"fingerprint": first.data.get("fingerprint"), "synthetic": first.synthetic},
+        data={
+            "fingerprint": first.data.get("fingerprint"),
+            **{name: first.data[name] for name in ("identity", "frames") if name in first.data},
+            "synthetic": first.synthetic,
+        },
         platform=platform_of(first),
         suppliers={
             kind: {name: supplier.get(name) for name in ("name", "distribution", "version", "source")}

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from ..baselines.form import Baseline, BaselineError, Configuration, Figure, Trial, correct_bits, recordings_of
 from ..gate import Gate
-from ..records import Status
+from ..records import Status, same_data
 from .differences import differences, differing
 from .evidence import Evidence, seeds_text
 from .limits import refuse_idle_limits, refuse_unknown_figures
@@ -84,7 +84,7 @@ def _pair_notes(pairs: Iterable[tuple[Configuration, Configuration]]) -> Iterato
         apart = _done(old) ^ _done(new)
         if apart and _done(old) & _done(new):
             yield f"{old.label}: seed {_listed(apart)} finished on one side alone, so not compared"
-        if old.row == new.row and old.data.get("fingerprint") != new.data.get("fingerprint"):
+        if old.row == new.row and not same_data(old.data, new.data):
             yield f"{old.label}: other data: the recordings of the two sides are not the same"
 
 
@@ -107,6 +107,9 @@ def _code_notes(old: Baseline, new: Baseline) -> Iterator[str]:
             name = supplier.get("distribution") or "snn-harness"
             if supplier.get("version") != theirs.get("version"):
                 versions[name] = (str(supplier.get("version")), str(theirs.get("version")))
+        frames = [side.data.get("frames") for side in (item, other)]
+        if all(frames) and frames[0] != frames[1] and same_data(item.data, other.data):
+            yield f"{item.label}: the same recordings became other frames: the encoder, or the dataset's reader, changed"
     if versions:
         yield "other versions: " + ", ".join(f"{name} {a} -> {b}" for name, (a, b) in versions.items())
 
@@ -131,7 +134,7 @@ class _Comparison:
     def _pair(self, old: Configuration, new: Configuration) -> Iterator[Verdict | Pending]:
         for seed, status, message in _lost(old, new):
             yield _whole(old, Mark.WORSE, f"seed {seed} ended as {status}: {message or 'no message'}")
-        if old.data.get("fingerprint") != new.data.get("fingerprint") and self.like_for_like:
+        if not same_data(old.data, new.data) and self.like_for_like:
             yield _whole(old, Mark.NOT_COMPARABLE, "other data: the recordings are not those of the baseline")
             return
         if old.test and new.test and old.test != new.test and self.like_for_like:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import UsageError, nearest
 from ..history import Entry, Measured
@@ -58,6 +58,7 @@ class Series:
 def series_of(entries: Sequence[Entry]) -> list[Series]:
     """Every series in ``entries`` (oldest first): datasets, then configurations, then figures, in order of appearance;
     figures on test come first."""
+    entries = _by_data(entries)
     names = _labels(entries)
     groups: dict[_Key, list[Entry]] = {}
     rows = dict.fromkeys((entry.dataset, entry.row) for entry in entries)
@@ -72,6 +73,25 @@ def series_of(entries: Sequence[Entry]) -> list[Series]:
         groups.items(), key=lambda item: (datasets.index(item[0][0]), row_rank[item[0][:2]], figure_rank[item[0][2]])
     )
     return [_series(key, group, names[key[1]]) for key, group in ordered]
+
+
+def _by_data(entries: Sequence[Entry]) -> list[Entry]:
+    """Return ``entries`` with a configuration of its own for each data that one was trained on: values on others are no trend.
+
+    A line without an identity, written before there was any, stays with the oldest data of its configuration.
+    """
+    known: dict[str, dict[str, None]] = {}
+    for entry in entries:
+        if entry.data:
+            known.setdefault(entry.row, {})[entry.data] = None
+    found = []
+    for entry in entries:
+        several = known.get(entry.row, {})
+        if len(several) > 1:
+            name = (entry.data or next(iter(several)))[:6]
+            entry = replace(entry, row=f"{entry.row}/{name}", label=f"{entry.label} (data {name})")
+        found.append(entry)
+    return found
 
 
 def _key(entry: Entry, name: str, figure: Measured) -> _Key:

@@ -185,7 +185,13 @@ class _Duet:
                     data=data,
                     cache=cache,
                 )
-            self._answers(pair, index, f"loading {piece.label}")
+            loaded = self._answers(pair, index, f"loading {piece.label}")
+            # A side of an earlier harness names no identity.
+            identities = {answer["identity"] for answer in loaded if "identity" in answer}
+            if len(identities) > 1:
+                self.refused.setdefault(
+                    index, f"{piece.label}: the two sides read other recordings: their times do not compare"
+                )
         for index, work in self._playing():
             for process in pair:  # compiles what has to be compiled
                 process.ask("measure", piece=index, work=work, repeats=2)
@@ -200,13 +206,15 @@ class _Duet:
             for process in pair:
                 self._measure(process, item, measured.repeats)
 
-    def _answers(self, pair: tuple[Fresh, Fresh], index: int, doing: str) -> None:
-        """Wait for both; a piece that one of them refuses is out."""
+    def _answers(self, pair: tuple[Fresh, Fresh], index: int, doing: str) -> list[Mapping[str, Any]]:
+        """Wait for both and return their answers; a piece that one of them refuses is out."""
+        found = []
         for process in pair:
             try:
-                process.answer(doing)
+                found.append(process.answer(doing))
             except SideRefusal as error:
                 self.refused.setdefault(index, str(error))
+        return found
 
     def _measure(self, process: Fresh, item: Item, repeats: int) -> list[float]:
         index, work = item

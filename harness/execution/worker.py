@@ -4,7 +4,8 @@ JSON lines come on standard input and go to standard output. It says hello (``pr
 deciding source, versions) and answers each of these with one line; lines of ``progress`` may come before:
 
 - ``{"do": "open", "registry", "threads"}``: load plugins; answers with ``devices``
-- ``{"do": "load", "piece", "specification", "seed", "device", "data", "cache"}``: prepare frames, build and initialise
+- ``{"do": "load", "piece", "specification", "seed", "device", "data", "cache"}``: prepare frames, build and initialise; answers
+  with the ``identity`` of the recordings
 - ``{"do": "measure", "piece", "work", "repeats"}``: answers with ``seconds``, one a repetition
 - ``{"do": "quit"}``, or the end of input
 
@@ -126,7 +127,7 @@ class _Answering:
         self.pieces[message["piece"]] = _works(
             self.registry, specification, prepared, message["seed"], message["device"]
         )
-        return {}
+        return {"identity": prepared["identity"]}
 
     def _measure(self, message: Mapping[str, Any]) -> dict[str, Any]:
         work = self.pieces[message["piece"]][message["work"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_baselines import baseline, configuration, figure
@@ -336,3 +338,33 @@ def test_a_part_of_a_baseline_may_be_held_to_a_gate_that_speaks_of_the_rest():
     with pytest.raises(UsageError, match="'rate'"):
         check(part, part, gate)
     assert check(part, part, gate, among=whole).verdicts[0].mark is Mark.SAME
+
+
+def on(side, **data):
+    return replace(side, data={**side.data, **data})
+
+
+def test_recordings_that_mean_something_else_are_other_data_though_their_events_are_the_same():
+    """Groups, labels, names of fields and the sensor are in no fingerprint."""
+    side = configuration(bits(0.7))
+    old, same, other = (on(side, identity=name) for name in ("a", "a", "b"))
+    assert judged(baseline(old), baseline(same))["accuracy"].mark is Mark.SAME
+    (verdict,) = check(baseline(old), baseline(other), Gate()).verdicts
+    assert (verdict.mark, verdict.reason) == (
+        Mark.NOT_COMPARABLE,
+        "other data: the recordings are not those of the baseline",
+    )
+    assert any("other data" in note for note in compare(baseline(old), baseline(other), Gate()).notes)
+    # A baseline from before there was an identity still compares by its fingerprint.
+    assert judged(baseline(side), baseline(other))["accuracy"].mark is Mark.SAME
+
+
+def test_other_frames_of_the_same_recordings_are_compared_and_said():
+    side = configuration(bits(0.7))
+    old, new = (on(side, identity="a", frames=name) for name in ("f", "g"))
+    found = check(baseline(old), baseline(new), Gate())
+    assert found.verdicts[0].mark is Mark.SAME
+    assert found.notes == (
+        "toy lif: the same recordings became other frames: the encoder, or the dataset's reader, changed",
+    )
+    assert check(baseline(old), baseline(old), Gate()).notes == ()

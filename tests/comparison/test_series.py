@@ -128,3 +128,15 @@ def test_what_there_is_not_is_said_with_what_there_is(figures, rows, message):
     with pytest.raises(UsageError) as told:
         chosen(SERIES, figures, rows)
     assert message in str(told.value)
+
+
+def test_runs_on_other_data_never_stand_in_one_series():
+    """A line from before there was an identity stays with the oldest data."""
+    entries = [entry(0), entry(1, data="aaaaaaaa"), entry(2, data="bbbbbbbb"), entry(3, data="aaaaaaaa")]
+    found = [(item.label, [point.entry.run for point in item.points]) for item in series_of(entries)]
+    assert found == [
+        ("toy lif (data aaaaaa)", ["run-000", "run-001", "run-003"]),
+        ("toy lif (data bbbbbb)", ["run-002"]),
+    ]
+    (alone,) = series_of(entries[:2])
+    assert (alone.label, len(alone.points)) == ("toy lif", 2)

@@ -16,7 +16,7 @@ import pytest
 
 from harness import Registry
 from harness.errors import ExitCode, UsageError
-from harness.execution.duet import Piece, Side, Taken, duel, interpreter
+from harness.execution.duet import Piece, Side, Taken, _Duet, duel, interpreter
 from harness.execution.side import SideError, SideRefusal
 from harness.experiment import Experiment
 from harness.plan import make_plan
@@ -261,3 +261,36 @@ def test_packages_of_this_environment_do_not_leak_into_another(tmp_path, monkeyp
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     refused(tmp_path, script(tmp_path, f'echo "path=$PYTHONPATH threads=$OMP_NUM_THREADS" > {tmp_path}/env'), SideError)
     assert (tmp_path / "env").read_text() == "path= threads=1\n"
+
+
+class Answering:
+    """A side that answers as a worker does, and whose recordings are what a test says."""
+
+    side = Side(python=Path(sys.executable), plugins={}, name="made")
+
+    def __init__(self, **loaded):
+        self.loaded, self.asked = loaded, ""
+
+    def ask(self, do, **content):
+        self.asked = do
+
+    def answer(self, doing):
+        known = {"open": {"devices": ["cpu"]}, "load": self.loaded, "measure": {"seconds": [0.01]}}
+        return known[self.asked]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [("a", "b", True), ("a", "a", False), (None, "b", False)],  # an earlier harness names none
+)
+def test_sides_that_read_other_recordings_are_not_timed(old, new, refused):
+    pair = [Answering(**({} if name is None else {"identity": name})) for name in (old, new)]
+    piece = Piece(row="row", label="toy lif", specification={}, seed=0)
+    duet = _Duet([piece], [(0, "inference")], 0, lambda *_, **__: None)
+    with (
+        pytest.raises(SideRefusal, match="toy lif: the two sides read other recordings")
+        if refused
+        else contextlib.nullcontext()
+    ):
+        duet.prepare(pair, threads=1, device="cpu", data="", cache="")
+    assert bool(duet.refused) == refused

@@ -726,3 +726,18 @@ def test_timings_of_another_kind_are_left_out_and_named(tmp_path):
     material = gather([run])
     assert material.timings is None
     assert "timings.json: left out" in material.problems[0]
+
+
+def test_seeds_on_other_data_are_no_more_seeds_of_one_configuration(tmp_path):
+    data = [{"identity": name, "synthetic": False, "classes": ["a", "b", "c"]} for name in ("one", "two")]
+    runs = [
+        made_run(tmp_path, [record("lif", seed=seed, data=own)], f"20260101-00000{seed}-toy")
+        for seed, own in enumerate(data)
+    ]
+    material = gather(runs)
+    assert len(material.summary.rows) == 2
+    assert [row.names["run"] for row in material.summary.rows] == [run.id for run in runs]
+    alike = [
+        made_run(tmp_path, [record("lif", seed=seed, data=data[0])], f"20260102-00000{seed}-toy") for seed in range(2)
+    ]
+    assert len(gather(alike).summary.rows) == 1

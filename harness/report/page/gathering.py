@@ -11,7 +11,7 @@ from typing import Any
 
 from ...comparison.figures import all_figures
 from ...comparison.summary import Cell, Row, Summary, folded, summarise
-from ...records import Record, Status
+from ...records import Record, Status, same_data
 from ...store import Run
 
 _TIMING = "timing."
@@ -70,8 +70,8 @@ class Material:
 def gather(runs: Sequence[Run]) -> Material:
     """Read ``runs``; raises :class:`DataError` for a damaged run.json or timings.json.
 
-    A trial that several runs hold is shown once. A configuration whose seed several runs trained by different code, or elsewhere, is
-    a row a run.
+    A trial that several runs hold is shown once. A configuration whose seed several runs trained by different code, or elsewhere, or
+    that they trained on other data, is a row a run.
     """
     runs = list({run.path.resolve(): run for run in runs}.values())
     shown = tuple(Shown(run, run.summary()) for run in runs)
@@ -147,6 +147,12 @@ def _merged(held: Sequence[Trial], notes: list[str]) -> tuple[list[Trial], dict[
     for trial in held:
         keys.setdefault((trial.record.row, trial.record.seed), set()).add(trial.record.key)
     apart = {row for (row, _), found in keys.items() if len(found) > 1}
+    firsts: dict[str, Record] = {}
+    for trial in held:
+        first = firsts.setdefault(trial.record.row, trial.record)
+        # Seeds on other recordings, or on the same ones read otherwise, are no more of one configuration's seeds.
+        if not same_data(first.data, trial.record.data):
+            apart.add(trial.record.row)
     kept: dict[tuple[str, str], Trial] = {}
     split: dict[str, tuple[str, str]] = {}
     for trial in held:
@@ -165,7 +171,10 @@ def _merged(held: Sequence[Trial], notes: list[str]) -> tuple[list[Trial], dict[
             f"{twice} trial{'s' * (twice != 1)} that several runs hold {'are' if twice != 1 else 'is'} shown once"
         )
     if apart:
-        notes.append("configurations that several runs trained by different code, versions or machines are a row a run")
+        notes.append(
+            "configurations that several runs trained by different code, versions or machines, or on other data, are a "
+            "row a run"
+        )
     return list(kept.values()), split
 
 
