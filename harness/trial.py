@@ -192,7 +192,7 @@ class _Trial:
         """Outcome, warning sentences and arrays."""
         settle(self.job.threads, self.job.device)
         from .events.prepare import open_split
-        from .events.splits import hold_out
+        from .events.splits import hold_out, split_warnings
         from .initialisation import initialise
         from .model import build
 
@@ -204,6 +204,16 @@ class _Trial:
                 self.train.labels, self.train.groups, self.train.recordings, recipe["validation"], self.job.seed
             )
             self.train_indices, self.validation_indices, how = held
+            self.sentences += [
+                *self.job.data.get("warnings", ()),
+                *split_warnings(
+                    self.train.labels,
+                    self.train.groups,
+                    self.validation_indices,
+                    recipe["validation"],
+                    self.job.data["classes"],
+                ),
+            ]
         with self.clock("initialise"):
             shape = tuple(self.train.frames.shape[2:])
             model = build(self.registry, self.specification, shape, len(self.job.data["classes"]))

@@ -87,7 +87,7 @@ class Lines(Silent):
 
     def prepared(self, label: str, summary: Mapping[str, Any]) -> None:
         splits = summary["splits"]
-        counts = ", ".join(f"{splits[name]['recordings']} {name}" for name in splits)
+        counts = ", ".join(f"{_counted(splits[name])} {name}" for name in splits)
         how = f"encoded in {summary['seconds']:.1f} s" if summary.get("built") else "from the cache"
         kind = "synthetic, " if summary.get("synthetic") else ""
         self.say(f"data: {label}: {kind}{counts} recordings, frames {how}")
@@ -121,6 +121,12 @@ class Lines(Silent):
         self.total = max(self.total, self.ended)
         if not record.cached:
             self.estimate.ended(record.label)
+
+
+def _counted(split: Mapping[str, Any]) -> str:
+    """Return how many recordings of a split are in the numbers, of how many where some are not."""
+    total, without = split["recordings"], split.get("without_sample", {}).get("count", 0)
+    return f"{total - without} of {total}" if without else f"{total}"
 
 
 def _scores(scores: Mapping[str, float]) -> str:

@@ -74,14 +74,19 @@ class EncodingSums:
         self._events = self._samples = self._cells = self._occupied = self._several = self._largest = 0
         self._steps = encoding.steps or 0
         self._width = 1
+        self._sampled: list[Ints] = []
+
+    def sampled(self) -> Ints:
+        """Return the recordings that made a sample so far."""
+        return np.concatenate([np.zeros(0, dtype=np.int64), *self._sampled])
 
     def add(self, bulk: Bulk, numbers: Ints) -> None:
         """Encode these recordings and count; raises :class:`DataError` that names one by its number."""
         for indices, part in portions(numbers, bulk, self.encoding, self.sensor_size):
-            self._count(encode_bulk(part, self.encoding, self.sensor_size, indices))
+            self._count(encode_bulk(part, self.encoding, self.sensor_size, indices), indices)
             self._events += len(part.t)
 
-    def _count(self, encoded: Encoded) -> None:
+    def _count(self, encoded: Encoded, indices: Ints) -> None:
         """Frames are let go of on return, so that no two parts lie in memory together."""
         frames = encoded.frames
         steps = len(frames) * frames.shape[1] if encoded.lengths is None else int(encoded.lengths.sum())
@@ -92,6 +97,7 @@ class EncodingSums:
         self._largest = max(self._largest, int(frames.max(initial=0)))
         self._steps = max(self._steps, frames.shape[1])
         self._width = max(self._width, frames.itemsize)
+        self._sampled.append(np.unique(indices[encoded.recordings]))
         for reason, count in encoded.dropped.items():
             self._dropped[reason] += count
 

@@ -14,6 +14,7 @@ from ..components import load_reference
 from ..errors import DataError, UsageError, nearest
 from ..events.encode import bulk_of, encode_bulk, ends_of
 from ..events.reading import Ints, checked_groups, checked_labels, chunks, subset
+from ..events.remarks import Unseen, missing_classes, sentences
 from ..places import data_folder
 from ..registry import Registry
 from ..source import Bulk
@@ -107,6 +108,7 @@ class _Split:
         self.chosen = subset(self.labels, self.limit)
         self.sizes, self.ends = (np.zeros(len(self.chosen), dtype=np.int64) for _ in range(2))
         self.times = TimeSums()
+        self.unseen = Unseen(self.asked.encoding)
         encodings = [encoding for _, encoding in self.asked.compared] or [self.asked.encoding]
         self.sums = [EncodingSums(encoding, dataset.sensor_size) for encoding in encodings]
 
@@ -123,6 +125,7 @@ class _Split:
                     raise DataError(f"{self.asked.dataset.name} {self.split}{under}, {error}") from None
             self.sizes[own], self.ends[own] = np.diff(bulk.offsets), ends_of(bulk.t, bulk.offsets)
             self.times.add(bulk.t)
+            self.unseen.add(bulk, indices)
             done += len(indices)
             progress(f"reading {self.split}", done, len(self.chosen))
 
@@ -158,9 +161,15 @@ class _Split:
         )
 
     def remarks(self) -> list[str]:
-        """What a run would refuse."""
+        """What a run would refuse, or say of recordings and classes that its numbers do not speak of."""
         if self.sums[0].frames().samples:
-            return []
+            sampled, classes = self.sums[0].sampled(), self.asked.dataset.classes
+            facts = {
+                "recordings": len(self.chosen),
+                **self.unseen.facts(self.chosen, sampled),
+                "missing_classes": missing_classes(self.labels[sampled], len(classes)),
+            }
+            return sentences(self.split, facts, self.asked.encoding, classes, self.limit)
         window = self.asked.encoding.slice
         return [f"no {self.split} recording is as long as one slice of {window:g} ms: a run would refuse this encoding"]
 

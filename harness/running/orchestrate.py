@@ -205,6 +205,8 @@ class _Running:
             summary["classes"] = list(cast(Dataset, entry.component).classes)
             self.prepared[name] = summary
             self.listener.prepared(specification.dataset.name, summary)
+            for sentence in summary.get("warnings", ()):
+                self.listener.note(f"{specification.dataset.name} {sentence}")
 
     def _alone(self, task: Task) -> Outcome:
         """Run one task with nothing beside it."""

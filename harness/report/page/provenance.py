@@ -86,6 +86,13 @@ def data(records: Sequence[Record]) -> Markup | None:
         for split, held in splits.items() if isinstance(splits, dict) else ():
             if isinstance(held, dict):
                 counts = [_count(held.get(part)) for part in ("recordings", "samples", "events", "cropped")]
+                without = held.get("without_sample")
+                if (
+                    isinstance(without, dict)
+                    and isinstance(without.get("count"), int)
+                    and isinstance(held.get("recordings"), int)
+                ):
+                    counts[0] = f"{_count(held['recordings'] - without['count'])} of {counts[0]}"
                 found[
                     str(record.specification["dataset"]["name"]),
                     "synthetic" if record.synthetic else "recorded",
