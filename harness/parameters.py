@@ -71,39 +71,41 @@ class Parameter:
             raise UsageError(f"{self.name}: none is not {self.expects()}")
         if self.kind in ("ints", "floats"):
             if isinstance(value, str) or not isinstance(value, Iterable):
-                raise UsageError(f"{self.name}: {value!r} is not {self.expects()}")
+                raise self._wrong(value)
             return tuple(self._checked(item, value) for item in value)
         result: Value = self._checked(value, value)
         return result
 
     def _checked(self, item: object, whole: object) -> Any:
-        wrong = UsageError(f"{self.name}: {whole!r} is not {self.expects()}")
         scalar = self.kind.removesuffix("s") if self.kind in ("ints", "floats") else self.kind
         if scalar == "bool":
             if not isinstance(item, bool):
-                raise wrong
+                raise self._wrong(whole)
             return item
         if scalar == "str":
             if not isinstance(item, str) or (self.choices and item not in self.choices):
-                raise UsageError(f"{wrong}{nearest(str(item), self.choices)}")
+                raise UsageError(f"{self._wrong(whole)}{nearest(str(item), self.choices)}")
             return item
-        # A number of numpy's is one too.
-        if isinstance(item, bool) or not isinstance(item, Real):
-            raise wrong
+        # A number of numpy's is one too; asking an abstract class is slow, and most values are Python's own.
+        if type(item) is not float and type(item) is not int and (isinstance(item, bool) or not isinstance(item, Real)):
+            raise self._wrong(whole)
         try:
             number = item if isinstance(item, int) else float(item)
             finite = math.isfinite(number)
         except OverflowError:
-            raise wrong from None
+            raise self._wrong(whole) from None
         if not finite or (scalar == "int" and number != int(number)):
-            raise wrong
+            raise self._wrong(whole)
         if (
             (self.minimum is not None and number < self.minimum)
             or (self.above is not None and number <= self.above)
             or (self.maximum is not None and number > self.maximum)
         ):
-            raise wrong
+            raise self._wrong(whole)
         return int(number) if scalar == "int" else float(number)
+
+    def _wrong(self, value: object) -> UsageError:
+        return UsageError(f"{self.name}: {value!r} is not {self.expects()}")
 
     def expects(self) -> str:
         """What a value must be, in words."""

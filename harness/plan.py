@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -14,14 +15,15 @@ from .errors import UsageError, nearest
 from .experiment import Experiment
 from .parameters import Parameter
 from .registry import Registered, Registry
-from .specification import Specification, stated
+from .specification import KINDS, RowDigests, Specification, differing_paths, leaves
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """One trial to be: its specification, its seed, and why it cannot run where it cannot."""
+    """One trial to be: its specification, the digest of that (``row``), its seed, and why it cannot run if it cannot."""
 
     specification: Specification
+    row: str
     seed: int
     label: str
     skip: str | None = None
@@ -37,8 +39,23 @@ class Plan:
     components: Mapping[str, Registered]
 
 
-def make_plan(experiment: Experiment, registry: Registry, device: str = "auto") -> Plan:
-    """Expand ``experiment`` to its trials; raises :class:`UsageError` for anything that cannot be meant."""
+def make_plan(
+    experiment: Experiment,
+    registry: Registry,
+    device: str = "auto",
+    progress: Callable[[int], None] | None = None,
+) -> Plan:
+    """Expand ``experiment`` to its trials.
+
+    Args:
+        experiment: what was requested.
+        registry: where components are looked up.
+        device: the device that backends are asked to compute on; ``auto`` refuses none.
+        progress: called with how many configurations are planned so far, after each one.
+
+    Raises:
+        UsageError: for anything that cannot be meant.
+    """
     _check_limit(experiment)
     check_name(device)
     named = [registry.find(name) for name in dict.fromkeys(experiment.plugins)]
@@ -51,7 +68,7 @@ def make_plan(experiment: Experiment, registry: Registry, device: str = "auto") 
         raise UsageError(f"no dataset is named; add one to --plugins: {known}")
     for entry in named:
         _check_usable(entry)
-    return _Expansion(experiment, registry, chosen, device).plan()
+    return _Expansion(experiment, registry, chosen, device).plan(progress)
 
 
 def plan_dataset(experiment: Experiment, entry: Registered) -> tuple[Choice, Encoding]:
@@ -89,19 +106,22 @@ class _Expansion:
         self.settings_used: set[str] = set()
         self.preset_seen = experiment.recipe == "default"
 
-    def plan(self) -> Plan:
+    def plan(self, progress: Callable[[int], None] | None = None) -> Plan:
         found: dict[str, tuple[Specification, str | None]] = {}
+        rows = RowDigests()
         for dataset in self.chosen["dataset"]:
             for network in self._or_default("network", dataset):
                 for neuron in self._or_default("neuron", dataset):
                     for specification, skip in self._combination(dataset, network, neuron):
-                        found.setdefault(specification.row, (specification, skip))
+                        found.setdefault(rows.of(specification), (specification, skip))
+                        if progress is not None:
+                            progress(len(found))
         metrics = self._metrics()
         self._check_all_used(self.registry.components())
         labels = _labels([specification for specification, _ in found.values()])
         trials = tuple(
-            Planned(specification=specification, seed=seed, label=f"{label} s{seed}", skip=skip)
-            for (specification, skip), label in zip(found.values(), labels, strict=True)
+            Planned(specification=specification, row=row, seed=seed, label=f"{label} s{seed}", skip=skip)
+            for (row, (specification, skip)), label in zip(found.items(), labels, strict=True)
             for seed in self.experiment.seeds
         )
         return Plan(experiment=self.experiment, trials=trials, metrics=metrics, components=self.used)
@@ -170,12 +190,15 @@ class _Expansion:
         if not candidates:
             raise UsageError(f"no usable backend computes {neuron.component.name}; 'harness plugins' says why")
         ranked = sorted(candidates, key=lambda entry: -cast(Backend, entry.component).speed)
+        others: dict[str, Choice] = {}
         for backend in candidates if explicit else ranked[:1]:
             for specification in self._settings(dataset, network, neuron, backend):
                 skip = refusal(backend, specification, self.device)
                 if skip and not explicit:
                     for other in ranked[1:]:
-                        swapped = specification.with_backend(self._values(other, dataset, {}))
+                        if other.qualified not in others:
+                            others[other.qualified] = self._values(other, dataset, {})
+                        swapped = specification.with_backend(others[other.qualified])
                         if not refusal(other, swapped, self.device):
                             self.used[f"backend {other.component.name}"] = other
                             specification, skip = swapped, None
@@ -189,17 +212,31 @@ class _Expansion:
         for kind, entry in parts.items():
             self.used[f"{kind} {entry.component.name}"] = entry
         applicable = self._applicable(parts)
-        for values in itertools.product(*(self.experiment.settings[path] for path in applicable)):
-            given = _given(applicable, values, parts)
-            yield Specification(
-                dataset=self._values(dataset, dataset, given.get("dataset", {})),
-                encoding=self._encoding(dataset, given.get("encoding", {})),
-                network=self._values(network, dataset, given.get("network", {})),
-                neuron=self._values(neuron, dataset, given.get("neuron", {})),
-                backend=self._values(backend, dataset, given.get("backend", {})),
-                recipe=self._recipe(dataset, given.get("recipe", {})),
-                limit=self.experiment.limit,
-            )
+        make_values = {kind: functools.partial(self._values, entry, dataset) for kind, entry in parts.items()}
+        # In the order in which mistakes are reported.
+        makers: dict[str, Callable[[Mapping[str, object]], Any]] = {
+            "dataset": make_values["dataset"],
+            "encoding": functools.partial(self._encoding, dataset),
+            **{kind: make_values[kind] for kind in ("network", "neuron", "backend")},
+            "recipe": functools.partial(self._recipe, dataset),
+        }
+        # A part depends on its own paths only, so that a sweep makes it once for each of their values.
+        own = {
+            kind: {path: place for place, (path, (owner, _)) in enumerate(applicable.items()) if owner == kind}
+            for kind in makers
+        }
+        swept = [self.experiment.settings[path] for path in applicable]
+        made: dict[tuple[str, tuple[int, ...]], Any] = {}
+        for chosen in itertools.product(*(range(len(values)) for values in swept)):
+            found = {}
+            for kind, make in makers.items():
+                key = kind, tuple(chosen[place] for place in own[kind].values())
+                if key not in made:
+                    values = [swept[place][chosen[place]] for place in own[kind].values()]
+                    targets = {path: applicable[path] for path in own[kind]}
+                    made[key] = make(_given(targets, values, parts).get(kind, {}))
+                found[kind] = made[key]
+            yield Specification(**found, limit=self.experiment.limit)
 
     def _applicable(self, parts: Mapping[str, Registered]) -> dict[str, tuple[str, str]]:
         """What each path that concerns ``parts`` sets."""
@@ -329,25 +366,41 @@ def _parsed(owner: str, declared: Iterable[Parameter], given: Mapping[str, objec
 
 
 def _labels(specifications: Sequence[Specification]) -> list[str]:
-    """A short name for each: its components, and the parameters in which it differs from its like."""
+    """Return a short name for each: its components, and the parameters in which it differs from its like.
+
+    Specifications of a sweep share their parts, so that each part is flattened, compared and put into words once.
+    """
     names = [(item.dataset.name, item.network.name, item.neuron.name, item.backend.name) for item in specifications]
     shown = [index for index in range(4) if index in (0, 2) or len({name[index] for name in names}) > 1]
-    flat = [_leaves(stated(item.to_json())) for item in specifications]
-    labels = []
-    for name, own in zip(names, flat, strict=True):
-        like = [other for key, other in zip(names, flat, strict=True) if key == name]
-        differing = [path for path in own if any(other.get(path) != own[path] for other in like)]
-        words = [name[index] for index in shown]
-        words += [f"{path.rpartition('.')[2]}={_shown(own[path])}" for path in differing]
-        labels.append(" ".join(words))
-    return labels
+    like: dict[tuple[str, ...], list[Specification]] = {}
+    for name, item in zip(names, specifications, strict=True):
+        like.setdefault(name, []).append(item)
+    said = {name: _PartWords(group) for name, group in like.items()}
+    return [
+        " ".join([*(name[index] for index in shown), *said[name].of(item)])
+        for name, item in zip(names, specifications, strict=True)
+    ]
 
 
-def _leaves(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        found.update(_leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return found
+class _PartWords:
+    """The words for what differs within one group of specifications, by part and in the order of records."""
+
+    def __init__(self, group: Sequence[Specification]) -> None:
+        self._words: list[tuple[str, dict[int, list[str]]]] = []
+        for kind in (*KINDS, "encoding"):
+            parts = {id(part): part for part in (getattr(item, kind) for item in group)}
+            flat = {name: leaves(part.to_json()) for name, part in parts.items()}
+            differing = differing_paths(list(flat.values()))
+            words = {
+                name: [f"{path.rpartition('.')[2]}={_shown(own[path])}" for path in own if path in differing]
+                for name, own in flat.items()
+            }
+            if differing:
+                self._words.append((kind, words))
+
+    def of(self, specification: Specification) -> Iterable[str]:
+        """Return the words for ``specification``, one of the group."""
+        return itertools.chain.from_iterable(words[id(getattr(specification, kind))] for kind, words in self._words)
 
 
 def _shown(value: object) -> str:

@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -282,18 +282,30 @@ class Store:
 
     def finished(self, key: str) -> tuple[Path, Record] | None:
         """A finished record of ``key`` wherever it lies, the newest first."""
-        for path in self._paths(key):
-            record = read_record(path)
-            if record and record.status is Status.OK and _has_arrays(path, record):
-                return path, record
-        return None
+        return self.finder()(key)
 
-    def _paths(self, key: str) -> Iterator[Path]:
+    def finder(self) -> Callable[[str], tuple[Path, Record] | None]:
+        """Return :meth:`finished` for many keys over the runs that are here now: every folder is listed once, not once per key."""
+        paths: dict[str, list[Path]] = {}
+        for path in self._paths():
+            paths.setdefault(path.name.split(".")[0], []).append(path)
+
+        def find(key: str) -> tuple[Path, Record] | None:
+            for path in paths.get(key, ()):
+                record = read_record(path)
+                if record and record.status is Status.OK and _has_arrays(path, record):
+                    return path, record
+            return None
+
+        return find
+
+    def _paths(self) -> Iterator[Path]:
+        """Every record, those of the newest run and of the latest attempt first."""
         if not self.folder.is_dir():
             return
         folders = sorted((path for path in self.folder.iterdir() if not path.is_symlink()), reverse=True)
         for folder in folders:
-            yield from sorted((folder / "trials").glob(f"{key}.*.json"), key=_attempt, reverse=True)
+            yield from sorted((folder / "trials").glob("*.*.json"), key=_attempt, reverse=True)
 
 
 def _attempt(path: Path) -> int:

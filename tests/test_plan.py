@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint
+from itertools import product
 
 import pytest
+from counted import calls_of
 
 from harness import Registry
+from harness.cli.planning import planning
 from harness.errors import UsageError
 from harness.experiment import Experiment
 from harness.plan import make_plan
+from harness.specification import leaves, stated
 
 PLUGIN = """
 from harness import Backend, Dataset, Encoding, Metric, Network, Neuron, Parameter, hookimpl
@@ -58,8 +62,8 @@ def plan(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     registry = Registry.discover(points=[EntryPoint("planned", "planned", "harness")])
 
-    def make(plugins, device="cpu", **given):
-        return make_plan(Experiment(plugins=tuple(plugins.split(",")), **given), registry, device)
+    def make(plugins, device="cpu", progress=None, **given):
+        return make_plan(Experiment(plugins=tuple(plugins.split(",")), **given), registry, device, progress)
 
     yield make
     sys.modules.pop("planned", None)
@@ -167,3 +171,73 @@ def test_a_metric_that_is_off_joins_the_others_and_one_that_is_on_is_all(plan):
     assert measured("toy,costly") == ["score", "costly"]
     assert measured("toy,score") == ["score"]
     assert measured("toy,costly,score") == ["costly", "score"]
+
+
+def test_planning_takes_as_many_calls_per_configuration_for_many_as_for_few(plan):
+    def per_configuration(count):
+        settings = {"leaky.tau": [1 + index / 64 for index in range(count)], "recipe.epochs": [1, 2, 3, 4]}
+        plan("toy,leaky,slow", settings=settings)  # imports and caches
+        return calls_of(lambda: plan("toy,leaky,slow", settings=settings)) / (4 * count)
+
+    few, many = per_configuration(16), per_configuration(128)
+    assert many < 1.5 * few
+
+
+SWEEPS = [
+    {
+        "plugins": "toy,leaky,slow",
+        "settings": {"leaky.tau": ["2", "4"], "recipe.epochs": [1, 2], "encoding.dt": [1, 2.0]},
+    },
+    {"plugins": "toy,leaky,plain,slow", "settings": {"leaky.tau": ["2", "2.0", "4"], "neuron.size": [1, 2]}},
+    {"plugins": "toy,bare,flat,leaky,slow,quick", "settings": {"encoding": ["default", "fine"], "leaky.size": [1, 3]}},
+    {
+        "plugins": "toy,leaky",
+        "settings": {"leaky.tau": ["2", "9"], "encoding.crop": ["none", "100"], "encoding": ["fine"]},
+    },
+    {"plugins": "toy,leaky,slow", "settings": {"recipe.precision": ["float32", "bfloat16"], "leaky.tau": [3]}},
+]
+
+
+@pytest.mark.parametrize("given", SWEEPS)
+def test_labels_name_what_differs_from_any_other_of_the_same_components(plan, given):
+    trials = plan(given["plugins"], settings=given["settings"]).trials
+    kinds = ("dataset", "network", "neuron", "backend")
+    names = [tuple(getattr(trial.specification, kind).name for kind in kinds) for trial in trials]
+    flat = [leaves(stated(trial.specification.to_json())) for trial in trials]
+    for trial, name, own in zip(trials, names, flat, strict=True):
+        like = [other for other, others in zip(flat, names, strict=True) if others == name]
+        # The definition: a path is named if any of its like has another value there.
+        differing = [path for path, value in own.items() if any(other.get(path) != value for other in like)]
+        said = [word.partition("=")[0] for word in trial.label.split(" ") if "=" in word]
+        assert said == [path.rpartition(".")[2] for path in differing]
+        assert trial.row == trial.specification.row
+
+
+def test_every_value_of_a_sweep_meets_every_other_in_the_order_of_the_settings(plan):
+    settings = {"leaky.tau": ["2", "4"], "encoding.factor": [1, 2], "recipe.epochs": [1, 2], "leaky.size": [5, 6]}
+    planned = [
+        (s.neuron["tau"], s.encoding.factor, s.recipe["epochs"], s.neuron["size"])
+        for s in (trial.specification for trial in plan("toy,leaky,slow", settings=settings).trials)
+    ]
+    assert planned == list(product((2.0, 4.0), (1, 2), (1, 2), (5.0, 6.0)))
+
+
+def test_progress_of_planning_is_printed_only_after_a_second(plan, monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr("harness.cli.planning.time.monotonic", lambda: now)
+    settings = {"leaky.tau": [1, 2, 3]}
+    counts = []
+    with planning(quiet=False) as progress:
+
+        def report(count):
+            nonlocal now
+            now += 0.6
+            counts.append(count)
+            progress(count)
+
+        registry_plan = plan("toy,leaky,slow", settings=settings, progress=report)
+    assert len(registry_plan.trials) == 3
+    assert counts == [1, 2, 3]
+    assert capsys.readouterr().err == "planning: 2 configurations\n"
+    with planning(quiet=True) as progress:
+        assert progress is None

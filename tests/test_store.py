@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,6 +169,29 @@ def test_a_finished_key_is_found_wherever_it_lies_and_reused_with_its_origin(tmp
     third = store.create("toy")
     third.reuse(path, record)
     assert third.records()[0].provenance["cached_from"] == first.id
+
+
+def test_many_keys_are_found_by_listing_every_folder_once(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    arrays = pack({"weights/a": np.arange(3)})
+    keys = [f"{letter}" * 20 for letter in "abcdef"]
+    older, newer = store.create("toy"), store.create("toy")
+    older, newer = sorted((older, newer), key=lambda run: run.id)
+    for key in keys:
+        older.write(replace(RECORD, key=key), arrays)
+    newer.write(replace(RECORD, key="b" * 20), arrays)
+    newer.write(replace(RECORD, key="c" * 20, status=Status.FAILED))
+    older.write(replace(RECORD, key="d" * 20), arrays)
+    listed = []
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: listed.append(path) or glob(path, pattern))
+    find = store.finder()
+    found = {key: find(key)[0] for key in keys}
+    assert sorted(listed) == sorted([older.trials, newer.trials])
+    assert found["b" * 20].parent == newer.trials
+    assert found["c" * 20].parent == older.trials  # the newer one failed
+    assert found["d" * 20].name == f"{'d' * 20}.2.json"
+    assert find("e" * 19) is None
 
 
 def test_a_failed_record_or_one_without_its_arrays_is_not_reused(tmp_path):

@@ -39,7 +39,8 @@ class Estimate:
     waiting: int = 0
     jobs: int = 1
     running: dict[str, Timed] = field(default_factory=dict)
-    took: list[float] = field(default_factory=list)
+    ended_count: int = 0
+    ended_seconds: float = 0.0  # together
 
     def begin(self, fresh: int, jobs: int) -> None:
         """``fresh`` trials wait."""
@@ -64,7 +65,8 @@ class Estimate:
         if trial is None:
             self.waiting = max(self.waiting - 1, 0)
         else:
-            self.took.append(self.clock() - trial.begun)
+            self.ended_count += 1
+            self.ended_seconds += self.clock() - trial.begun
 
     def of(self, label: str) -> str:
         """``20 s left`` for one trial, or nothing."""
@@ -76,13 +78,11 @@ class Estimate:
         """Seconds to the end of the last trial, or None while nothing can be said."""
         now = self.clock()
         known = [left for trial in self.running.values() if (left := trial.left(now)) is not None]
-        whole = [
-            *self.took,
-            *(now - trial.begun + left for trial in self.running.values() if (left := trial.left(now)) is not None),
-        ]
-        if not whole:
+        whole = [now - trial.begun + left for trial in self.running.values() if (left := trial.left(now)) is not None]
+        count = self.ended_count + len(whole)
+        if not count:
             return None
-        mean = sum(whole) / len(whole)
+        mean = (self.ended_seconds + sum(whole)) / count
         unknown = [max(mean - (now - trial.begun), 0.0) for trial in self.running.values() if trial.left(now) is None]
         together = sum(known) + sum(unknown) + self.waiting * mean
         return max([together / self.jobs, *known, *unknown])

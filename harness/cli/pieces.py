@@ -19,7 +19,7 @@ def pieces_of(plan: Plan, note: Callable[[str], None]) -> list[Piece]:
 
     pieces: dict[str, Piece] = {}
     for trial in plan.trials:
-        row, label = trial.specification.row, trial.label.rpartition(" ")[0]
+        row, label = trial.row, trial.label.rpartition(" ")[0]
         if trial.skip:
             note(f"{label} was left out: {trial.skip}")
         elif row not in pieces:

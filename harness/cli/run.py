@@ -13,6 +13,7 @@ from ..gate import Gate
 from ..plan import Plan, make_plan
 from .asked import asked
 from .concluding import say_no_more, shown_path
+from .planning import planning
 
 
 @click.command()
@@ -60,8 +61,9 @@ def run(obj: dict[str, Any], /, **given: Any) -> int:
     from_file = read_toml(given["file"]) if given["file"] is not None else {}
     experiment = asked(from_file, given)
     device = given["device"] or from_file.get("device", "auto")
-    plan = make_plan(experiment, obj["registry"], device)
     show = not (given["quiet"] or given["as_json"])
+    with planning(quiet=not show) as progress:
+        plan = make_plan(experiment, obj["registry"], device, progress)
     if show or given["dry_run"]:
         print_plan(plan)
     if given["dry_run"]:
@@ -102,7 +104,7 @@ def run(obj: dict[str, Any], /, **given: Any) -> int:
 
 def print_plan(plan: Plan) -> None:
     """Say what will run, and who supplies it."""
-    rows = len({trial.specification.row for trial in plan.trials})
+    rows = len({trial.row for trial in plan.trials})
     seeds = len(plan.experiment.seeds)
     count = len(plan.trials)
     click.echo(
@@ -121,10 +123,12 @@ def print_plan(plan: Plan) -> None:
     )
     if plan.experiment.limit is not None:
         click.echo(f"  limit    {plan.experiment.limit} recordings a split: not comparable with full runs")
-    shown = list(dict.fromkeys(trial.label.rpartition(" ")[0] for trial in plan.trials))
+    skips: dict[str, str | None] = {}
+    for trial in plan.trials:
+        skips.setdefault(trial.label.rpartition(" ")[0], trial.skip)
+    shown = list(skips)
     for label in shown[:20]:
-        skip = next(trial.skip for trial in plan.trials if trial.label.rpartition(" ")[0] == label)
-        click.echo(f"  - {label}" + (f"  (skipped: {skip})" if skip else ""))
+        click.echo(f"  - {label}" + (f"  (skipped: {skips[label]})" if skips[label] else ""))
     if len(shown) > 20:
         click.echo(f"  ... and {len(shown) - 20} more configurations")
 

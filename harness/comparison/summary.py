@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..records import Record, Status
-from ..specification import stated
+from ..specification import differing_paths, leaves, stated
 from .statistics import Interval, apart, mean_interval
 
 _PARTS = ("dataset", "network", "neuron", "backend")
@@ -82,6 +83,20 @@ class Summary:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Numbered:
+    """Sentences numbered from 1 in the order in which they are first used; each lookup takes the same time."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, sentence: str) -> int:
+        """Return the number of ``sentence``, which joins the others if it is new."""
+        return self._numbers.setdefault(sentence, len(self._numbers) + 1)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+
 def summarise(records: Sequence[Record], timings: Mapping[str, Any] | None = None) -> Summary:
     """Fold ``records`` by configuration, in their order; ``timings`` is what timings.json holds."""
     groups: dict[str, list[Record]] = {}
@@ -90,13 +105,14 @@ def summarise(records: Sequence[Record], timings: Mapping[str, Any] | None = Non
     firsts = [group[0] for group in groups.values()]
     names = _names(firsts)
     columns = _columns(records, timings)
-    footnotes: list[str] = []
+    notes = Numbered()
     rows = [
-        _row(group, names[row], columns, (timings or {}).get("rows", {}).get(row, {}), footnotes)
+        _row(group, names[row], columns, (timings or {}).get("rows", {}).get(row, {}), notes)
         for row, group in groups.items()
     ]
     rows = _mark_best(rows, columns)
-    rows = _note_figures(rows, columns, footnotes)
+    rows = _note_figures(rows, columns, notes)
+    footnotes = list(notes)
     several = any(cell.interval and cell.interval.n > 1 for row in rows for cell in row.cells.values())
     if not several and any(record.status is Status.OK for record in records):
         footnotes.append("one seed: no interval, and no best; use --seeds 5")
@@ -203,7 +219,7 @@ def _row(
     names: Mapping[str, str],
     columns: Sequence[Column],
     timed: Mapping[str, Any],
-    footnotes: list[str],
+    footnotes: Numbered,
 ) -> Row:
     statuses: dict[str, int] = {}
     for record in group:
@@ -216,9 +232,7 @@ def _row(
     notes: dict[int, None] = {}
 
     def note(sentence: str) -> None:
-        if sentence not in footnotes:
-            footnotes.append(sentence)
-        notes[footnotes.index(sentence) + 1] = None
+        notes[footnotes.number(sentence)] = None
 
     for column in columns:
         cells[column.key] = folded(_rows_of(column, done, timed))
@@ -257,24 +271,37 @@ def _rows_of(column: Column, done: Sequence[Record], timed: Mapping[str, Any]) -
 
 def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
     """Mark a cell whose interval touches no other row's on the same dataset."""
-    marked = []
-    for row in rows:
-        rivals = [other for other in rows if other is not row and other.dataset == row.dataset]
-        cells = dict(row.cells)
+    groups: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        groups.setdefault(row.dataset, []).append(place)
+    marked = list(rows)
+    for places in groups.values():
         for column in columns:
-            own = cells[column.key].interval
-            others = [other.cells[column.key].interval for other in rivals]
-            if own and rivals and all(other is not None and _better(own, other, column) for other in others):
-                cells[column.key] = replace(cells[column.key], best=True)
-        marked.append(replace(row, cells=cells))
+            best = _best([rows[place].cells[column.key].interval for place in places], column)
+            if best is not None:
+                row = marked[places[best]]
+                cell = replace(row.cells[column.key], best=True)
+                marked[places[best]] = replace(row, cells={**row.cells, column.key: cell})
     return marked
+
+
+def _best(intervals: Sequence[Interval | None], column: Column) -> int | None:
+    """Return which interval is better than all others; None if none is, or if one is missing or alone."""
+    known = [interval for interval in intervals if interval is not None]
+    if len(known) < 2 or len(known) < len(intervals):
+        return None
+    # Only the one with the extreme mean can be apart from all others.
+    extreme = max if column.direction == "higher" else min
+    place = extreme(range(len(known)), key=lambda index: known[index].mean)
+    rivals = (other for index, other in enumerate(known) if index != place)
+    return place if all(_better(known[place], other, column) for other in rivals) else None
 
 
 def _better(own: Interval, other: Interval, column: Column) -> bool:
     return apart(own, other, column.direction) and not alike(own.mean, other.mean)
 
 
-def _note_figures(rows: Sequence[Row], columns: Sequence[Column], footnotes: list[str]) -> list[Row]:
+def _note_figures(rows: Sequence[Row], columns: Sequence[Column], footnotes: Numbered) -> list[Row]:
     """Add what the columns' figures say of themselves: once where all rows say the same, else at each row."""
     common: dict[str, list[str]] = {}
     own: dict[str, list[str]] = {}
@@ -289,24 +316,26 @@ def _note_figures(rows: Sequence[Row], columns: Sequence[Column], footnotes: lis
     noted = []
     for row in rows:
         mine = own.get(row.row, [])
-        footnotes += [sentence for sentence in dict.fromkeys(mine) if sentence not in footnotes]
-        numbers = (footnotes.index(sentence) + 1 for sentence in mine)
+        numbers = [footnotes.number(sentence) for sentence in mine]
         noted.append(replace(row, notes=tuple(dict.fromkeys([*row.notes, *numbers]))))
-    footnotes += [f"{', '.join(titles)}: {sentence}" for sentence, titles in common.items()]
+    for sentence, titles in common.items():
+        footnotes.number(f"{', '.join(titles)}: {sentence}")
     return noted
 
 
 def _names(firsts: Sequence[Record]) -> dict[str, dict[str, str]]:
     """By row: what tells a configuration from the others. The neuron is always named."""
-    flat = {record.row: dict(_leaves(stated(record.specification))) for record in firsts}
+    flat = {record.row: leaves(stated(record.specification)) for record in firsts}
     parts = {part for part in _PARTS if len({record.specification[part]["name"] for record in firsts}) > 1} | {"neuron"}
+    like: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for record in firsts:
+        like.setdefault(_part_names(record), []).append(flat[record.row])
+    differing = {names: differing_paths(group) for names, group in like.items()}
     names: dict[str, dict[str, str]] = {}
     for record in firsts:
-        own = flat[record.row]
         words = {part: str(record.specification[part]["name"]) for part in _PARTS if part in parts}
-        like = [flat[other.row] for other in firsts if _same_parts(other, record)]
-        for path, value in own.items():
-            if any(other.get(path) != value for other in like):
+        for path, value in flat[record.row].items():
+            if path in differing[_part_names(record)]:
                 words[path.replace("parameters.", "")] = shown(value)
         names[record.row] = words
     return _short(names)
@@ -315,26 +344,18 @@ def _names(firsts: Sequence[Record]) -> dict[str, dict[str, str]]:
 def _short(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     """``neuron.tau_mem`` as ``tau_mem`` where no other part has a parameter of that name here."""
     paths = {path for words in names.values() for path in words}
-    ends = [path.rpartition(".")[2] for path in paths]
+    ends = Counter(path.rpartition(".")[2] for path in paths)
     return {
         row: {
-            path.rpartition(".")[2] if ends.count(path.rpartition(".")[2]) == 1 else path: value
+            path.rpartition(".")[2] if ends[path.rpartition(".")[2]] == 1 else path: value
             for path, value in words.items()
         }
         for row, words in names.items()
     }
 
 
-def _same_parts(first: Record, second: Record) -> bool:
-    return all(first.specification[part]["name"] == second.specification[part]["name"] for part in _PARTS)
-
-
-def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _part_names(record: Record) -> tuple[str, ...]:
+    return tuple(record.specification[part]["name"] for part in _PARTS)
 
 
 def shown(value: Any) -> str:

@@ -61,7 +61,7 @@ class ExperimentFile(pytest.Module):
             item.planned = planned
             if self.config.pluginmanager.hasplugin("xdist"):
                 # With --dist loadgroup the seeds of a configuration go to one worker, so that none waits for another.
-                item.add_marker(pytest.mark.xdist_group(name=planned.specification.row))
+                item.add_marker(pytest.mark.xdist_group(name=planned.row))
             if planned.skip:
                 item.add_marker(pytest.mark.skip(reason=planned.skip))
             yield item
@@ -81,7 +81,7 @@ class TrialItem(pytest.Function):
     @property
     def row(self) -> str:
         """The digest of its configuration."""
-        return self.planned.specification.row
+        return self.planned.row
 
     @property
     def identity(self) -> tuple[Path, str]:

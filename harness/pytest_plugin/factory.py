@@ -61,7 +61,7 @@ class TrialFactory:
         (planned,) = asked.plan.trials
         forced = own.force if force is None else force
         metrics = tuple((entry.qualified, repr(choice.to_json())) for entry, choice in asked.plan.metrics)
-        known = (planned.specification.row, seed, asked.device, asked.threads, files, metrics, own.results_folder())
+        known = (planned.row, seed, asked.device, asked.threads, files, metrics, own.results_folder())
         if known in self._known and not force and self._known[known].path.exists():
             return self._known[known]
         try:

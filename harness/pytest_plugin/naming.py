@@ -15,7 +15,7 @@ def item_names(plan: Plan) -> list[str]:
     names = [_slug(_labelled(planned)) for planned in plan.trials]
     counts = Counter(names)
     return [
-        name if counts[name] == 1 else f"{name}-{planned.specification.row[:8]}"
+        name if counts[name] == 1 else f"{name}-{planned.row[:8]}"
         for name, planned in zip(names, plan.trials, strict=True)
     ]
 

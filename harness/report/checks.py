@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..comparison.statistics import Interval
+from ..comparison.summary import Numbered
 from ..comparison.verdicts import IDENTICAL, Check, Mark, Verdict, amount
 from .formats import heading, interval_text, shown_unit
 from .tables import in_markdown
@@ -61,20 +62,16 @@ def _clean(text: str) -> str:
 
 
 def _laid(check: Check) -> tuple[list[_Line], list[str]]:
-    notes: list[str] = []
+    notes = Numbered()
     lines: list[_Line] = []
     label = ""
     for verdict in check.verdicts:
-        marks = []
-        for sentence in map(_clean, filter(None, [verdict.reason, *_bases(verdict)])):
-            if sentence not in notes:
-                notes.append(sentence)
-            marks.append(notes.index(sentence) + 1)
+        marks = [notes.number(_clean(sentence)) for sentence in filter(None, [verdict.reason, *_bases(verdict)])]
         name = heading(verdict.title, verdict.direction, shown_unit(verdict.unit)) if verdict.figure else "-"
         shown = "" if verdict.label == label else verdict.label
         lines.append(_Line(_clean(shown), _clean(name), _figures(verdict), verdict.mark, tuple(marks)))
         label = verdict.label
-    return lines, notes
+    return lines, list(notes)
 
 
 def _bases(verdict: Verdict) -> list[str]:

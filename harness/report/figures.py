@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..comparison.figures import Line, Sheet, all_figures
-from ..comparison.summary import Row, Summary
+from ..comparison.summary import Numbered, Row, Summary
 from ..records import Record
 from ..store import write_atomically
 from ..text import csv_cell
@@ -51,22 +51,14 @@ class _Laid:
     explained: str
 
 
-class _Notes:
-    """Sentences below the table, numbered from 1 in the order in which they are first marked."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def marked(self, text: str, sentences: Sequence[str]) -> str:
-        """``text`` and the numbers of ``sentences``."""
-        self.sentences += [sentence for sentence in dict.fromkeys(sentences) if sentence not in self.sentences]
-        marks = (f"[{self.sentences.index(sentence) + 1}]" for sentence in dict.fromkeys(sentences))
-        return " ".join([text, *marks])
+def _marked(text: str, sentences: Sequence[str], notes: Numbered) -> str:
+    """Return ``text`` and the numbers of ``sentences``."""
+    return " ".join([text, *(f"[{notes.number(sentence)}]" for sentence in dict.fromkeys(sentences))])
 
 
 def _laid(summary: Summary, sheet: Sheet) -> _Laid:
-    notes = _Notes()
-    trials = [notes.marked(row.trials, sheet.remarks.get(row.row, ())) for row in summary.rows]
+    notes = Numbered()
+    trials = [_marked(row.trials, sheet.remarks.get(row.row, ()), notes) for row in summary.rows]
     groups = [
         (_group_title(phase, metric), [_shown(line, summary.rows, notes) for line in group])
         for (phase, metric), group in groupby(sheet.lines, key=lambda line: (line.phase, line.column.metric))
@@ -76,7 +68,7 @@ def _laid(summary: Summary, sheet: Sheet) -> _Laid:
         names=[[row.names.get(name, "-") for name in summary.name_columns] for row in summary.rows],
         trials=trials,
         groups=groups,
-        notes=notes.sentences,
+        notes=list(notes),
         explained=(
             "mean ± half width of the 95 % interval (Student t over seeds)" if several else "one seed: no interval"
         ),
@@ -88,16 +80,16 @@ def _group_title(phase: str, metric: str) -> str:
     return f"{metric}, {words}" if words and words != metric else metric
 
 
-def _shown(line: Line, rows: Sequence[Row], notes: _Notes) -> _Shown:
+def _shown(line: Line, rows: Sequence[Row], notes: Numbered) -> _Shown:
     column = line.column
     said = {cell.notes for cell in line.cells.values() if cell.notes}
     common = next(iter(said)) if len(said) == 1 else ()
-    title = notes.marked(heading(column.title, column.direction), common)
+    title = _marked(heading(column.title, column.direction), common, notes)
     texts = []
     for row in rows:
         cell = line.cells.get(row.row)
         own = () if cell is None or cell.notes == common else cell.notes
-        texts.append("-" if cell is None else notes.marked(cell_text(cell, column), [*cell.reasons, *own]))
+        texts.append("-" if cell is None else _marked(cell_text(cell, column), [*cell.reasons, *own], notes))
     return _Shown(title, line.split, unit_of(column), texts)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from .. import keys
 from ..code_files import CodeHashes
@@ -32,7 +33,7 @@ class Entry:
     reusable: tuple[Path, Record] | None = None
     phase: str = ""
 
-    @property
+    @cached_property
     def data_key(self) -> str:
         """Names the dataset, encoding and limit that it needs prepared."""
         specification = self.planned.specification
@@ -108,6 +109,13 @@ def make_jobs(
         choice.name: _supply(entry, sources["metric " + choice.name], parameters=choice.to_json()["parameters"])
         for entry, choice in plan.metrics
     }
+    payload = metric_payload(plan)
+    # Asking what is installed reads files, so that it is done once per backend and not once per trial.
+    versions = {
+        name: keys.versions_of(entry.component.libraries)
+        for name, entry in plan.components.items()
+        if isinstance(entry.component, Backend)
+    }
     for entry in entries:
         specification = entry.planned.specification
         used: dict[str, Registered] = {
@@ -122,7 +130,7 @@ def make_jobs(
             data=str(data.get("content", "")),
             device=device,
             threads=threads,
-            versions=keys.versions_of(cast(Backend, used["backend"].component).libraries),
+            versions=versions[f"backend {used['backend'].component.name}"],
             sources={"harness": core, **by_kind},
             report_inflation=plan.experiment.report_inflation,
         )
@@ -130,7 +138,7 @@ def make_jobs(
             specification=specification.to_json(),
             seed=entry.planned.seed,
             key=key,
-            row=specification.row,
+            row=entry.planned.row,
             label=entry.planned.label,
             device=device,
             threads=threads,
@@ -142,7 +150,7 @@ def make_jobs(
                 "harness": core,
             },
             environment=environment,
-            metrics=metric_payload(plan),
+            metrics=payload,
             run=str(run.path),
             events=str(data_folder),
             report_inflation=plan.experiment.report_inflation,

@@ -234,6 +234,7 @@ class _Running:
             run=self.run,
             data_folder=data_folder(self.options.data),
         )
+        finished = self.store.finder()
         for entry in self.entries:
             assert entry.job is not None
             backend = self.plan.components[f"backend {entry.planned.specification.backend.name}"]
@@ -243,14 +244,16 @@ class _Running:
             elif entry.data_key in self.unprepared:
                 self._end(entry, entry.job.record(Status.FAILED, error=_error("Data", self.unprepared[entry.data_key])))
             elif not self.options.force:
-                entry.reusable = self.store.finished(entry.job.key)
+                entry.reusable = finished(entry.job.key)
 
     def _train(self, device: str) -> None:
         waiting: dict[str, Entry] = {}
-        reused = [entry for entry in self.entries if entry.reusable and entry.fully_measured()]
-        tasks = []
+        reused, tasks = [], []
         for number, entry in enumerate(self.entries, start=1):
-            if entry.record or entry in reused:
+            if entry.reusable and entry.fully_measured():
+                reused.append(entry)
+                continue
+            if entry.record:
                 continue
             assert entry.job is not None
             name = f"trial-{number:03d}-{entry.job.key}"

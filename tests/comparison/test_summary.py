@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
+from counted import calls_of
 from made_records import accuracy, figure, record, seeds
 
-from harness.comparison.summary import summarise
+from harness.comparison.statistics import apart
+from harness.comparison.summary import alike, summarise
 
 
 def cell(summary, neuron, key="test.accuracy"):
@@ -174,3 +178,38 @@ def test_a_metric_that_failed_for_one_seed_fails_all_its_figures_whatever_they_a
     found = cell(summary, "lif", "test.energy")
     assert (found.error, found.interval) == ("error", None)
     assert "joules: TypeError: no" in summary.footnotes
+
+
+def test_the_best_row_is_apart_from_every_other_one():
+    drawn = random.Random(3)
+    marked = 0
+    for _ in range(60):
+        means = [drawn.choice([0.2, 0.5, 0.9]) for _ in range(drawn.choice([1, 2, 4]))]
+        spread = drawn.choice([0.0, 0.001, 0.02])
+        records = [
+            record("lif", seed, test=mean + shift, values={"tau_mem": float(index)})
+            for index, mean in enumerate(means)
+            for seed, shift in enumerate((-spread, 0.0, spread))
+        ]
+        rows = summarise(records).rows
+        intervals = [row.cells["test.accuracy"].interval for row in rows]
+        for index, (row, own) in enumerate(zip(rows, intervals, strict=True)):
+            others = [other for place, other in enumerate(intervals) if place != index]
+            best = bool(others) and all(
+                apart(own, other, "higher") and not alike(own.mean, other.mean) for other in others
+            )
+            assert row.cells["test.accuracy"].best == best
+            marked += best
+    assert marked > 5
+
+
+def test_a_summary_takes_as_many_calls_per_configuration_for_many_as_for_few():
+    def per_configuration(count):
+        records = [
+            record("lif", seed, values={"tau_mem": float(index)}, warnings=(f"of its own: {index}",))
+            for index in range(count)
+            for seed in range(2)
+        ]
+        return calls_of(lambda: summarise(records)) / count
+
+    assert per_configuration(128) < 1.5 * per_configuration(16)
