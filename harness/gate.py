@@ -14,8 +14,9 @@ CONFIDENCE = 0.99
 MARGIN = {"fraction": 0.01}  # absolute; of every other unit the share below
 RELATIVE_MARGIN = 0.05
 THRESHOLD = 0.05
-SEED_NOISE = {"fraction": 0.05}
-RELATIVE_SEED_NOISE = 0.1
+# The largest standard deviation over seeds that is reckoned with if nothing measures it and none is stated.
+RECKONED_NOISE = {"fraction": 0.15}
+RELATIVE_RECKONED_NOISE = 0.3
 
 WORKS = ("training_step", "inference")  # what is timed, and what a threshold can speak of
 _LIMITS = ("margin", "tolerance", "threshold", "seed_noise")
@@ -28,7 +29,7 @@ class Gate:
     - ``confidence``: one-sided, of every verdict that something became worse or better, over all rows together
     - ``figures``: names of the figures that are checked; none: every figure of quality or cost on the test split
     - ``limits``: by figure ``margin`` (seeded: the loss that is let pass), ``tolerance`` (exact), ``threshold`` (times), ``seed_noise``
-      (the standard deviation over seeds that is assumed where fewer than five seeds cannot tell it)
+      (the standard deviation over seeds that is assumed below five seeds; nothing is assumed if it is not stated)
     """
 
     confidence: float = CONFIDENCE
@@ -39,9 +40,14 @@ class Gate:
         """The loss of a seeded figure that is let pass."""
         return self._limit(figure, "margin", MARGIN.get(unit, RELATIVE_MARGIN))
 
-    def seed_noise(self, figure: str, unit: str) -> float:
-        """The standard deviation over seeds that is assumed where there are too few to tell it; 0 assumes nothing from two on."""
-        return self._limit(figure, "seed_noise", SEED_NOISE.get(unit, RELATIVE_SEED_NOISE))
+    def seed_noise(self, figure: str) -> float | None:
+        """Return the standard deviation over seeds that is stated for ``figure``, or None; 0 assumes nothing from two seeds on."""
+        return self.limits.get(figure, {}).get("seed_noise")
+
+    @staticmethod
+    def reckoned_noise(unit: str) -> float:
+        """Return the largest noise over seeds that is reckoned with if neither seeds nor the user tell it."""
+        return RECKONED_NOISE.get(unit, RELATIVE_RECKONED_NOISE)
 
     def tolerance(self, figure: str, declared: float) -> float:
         """By how much an exact figure may differ, in its own unit; its metric declares it where the gate does not."""

@@ -20,7 +20,8 @@ def test_a_file_without_a_gate_has_the_default_one(tmp_path):
     assert gate == Gate()
     assert gate.confidence == 0.99
     assert (gate.margin("accuracy", "fraction"), gate.margin("synops", "operations/recording")) == (0.01, 0.05)
-    assert (gate.seed_noise("accuracy", "fraction"), gate.seed_noise("synops", "x")) == (0.05, 0.1)
+    assert gate.seed_noise("accuracy") is None
+    assert (gate.reckoned_noise("fraction"), gate.reckoned_noise("operations/recording")) == (0.15, 0.3)
     assert (gate.threshold("training_step"), gate.tolerance("parameters", 3.0)) == (0.05, 3.0)
 
 
@@ -31,7 +32,7 @@ def test_a_file_sets_limits_by_figure(tmp_path):
         "[gate.accuracy]\nmargin = 0.02\nseed_noise = 0.03\n[gate.training_step]\nthreshold = 0.1\n[gate.parameters]\ntolerance = 1\n",
     )
     assert (gate.confidence, gate.figures) == (0.95, ("accuracy",))
-    assert (gate.margin("accuracy", "fraction"), gate.seed_noise("accuracy", "fraction")) == (0.02, 0.03)
+    assert (gate.margin("accuracy", "fraction"), gate.seed_noise("accuracy")) == (0.02, 0.03)
     assert (gate.threshold("training_step"), gate.tolerance("parameters", 0.0)) == (0.1, 1.0)
     assert Gate.from_data(gate.to_json(), "here") == gate
 

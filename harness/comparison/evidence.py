@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 POWER = 0.8
+MEASURED_FROM = 5
+"""Common seeds from which on their spread is measured by their pairs alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,16 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .evidence import Evidence, equal, estimated, seeds_text
-
-MEASURED_FROM = 5
-"""Seeds from which on their spread is measured alone; fewer lean on the noise that is assumed."""
+from .evidence import MEASURED_FROM, Evidence, equal, estimated, seeds_text
 
 # Satterthwaite's degrees are a guess from the very spread they qualify, and a spread that is small by chance makes them many.
 _MOST_DEGREES = 1.5
-_PSEUDO = 2.0  # recordings that differ, one each way (Bonett and Price 2012): few differing ones are no normal deviate
-_ROUNDING = 1 / math.sqrt(6)  # the standard deviation of a difference of two values rounded to whole steps
-_TINY = 1e-12  # a share of the largest value: what is below is rounding
+PSEUDO = 2.0  # recordings that differ, one each way (Bonett and Price 2012): few differing ones are no normal deviate
+ROUNDING = 1 / math.sqrt(6)  # the standard deviation of a difference of two values rounded to whole steps
+TINY = 1e-12  # a share of the largest value: what is below is rounding
 
 
 def from_recordings(
@@ -44,14 +41,14 @@ def from_recordings(
 
     Raises ``ValueError`` for shapes that differ, no seed, fewer than two recordings, or values that are not boolean.
     """
-    first, second = _checked_bits(old, "old"), _checked_bits(new, "new")
+    first, second = checked_bits(old, "old"), checked_bits(new, "new")
     if first.shape != second.shape:
         raise ValueError(f"pairs need equal shapes, not {first.shape} and {second.shape}")
     _check_noise(seed_noise)
     gain = second.astype(np.float64) - first
     seeds, samples = gain.shape
     effect = float(gain.mean())
-    gain = _by_recording(gain, recordings, effect)
+    gain = by_recording(gain, recordings, effect)
     count = gain.shape[1]
     if count < 2:
         raise ValueError(f"accuracy compares over two recordings at least, not {count}")
@@ -59,9 +56,9 @@ def from_recordings(
     if np.array_equal(first, second):
         return equal(f"{seeds_text(seeds)} x {over}")
     of_seed, of_recording = gain.mean(1), gain.mean(0)
-    by_recording = seeds * float(of_recording.var(ddof=1))
+    of_recordings = seeds * float(of_recording.var(ddof=1))
     if seeds == 1:
-        known = math.hypot(math.sqrt((by_recording * (count - 1) + _PSEUDO) / count**2), math.sqrt(2) * seed_noise)
+        known = math.hypot(math.sqrt((of_recordings * (count - 1) + PSEUDO) / count**2), math.sqrt(2) * seed_noise)
         basis = f"{_assumed(1, seed_noise, 0.0)} x {over}"
         return estimated(effect, known, math.inf, confidence=confidence, basis=basis)
     by_seed = count * float(of_seed.var(ddof=1))
@@ -69,11 +66,11 @@ def from_recordings(
     residual = float((rest**2).sum()) / ((seeds - 1) * (count - 1))
     if seeds < MEASURED_FROM and seed_noise > 0:
         spread = max(0.0, by_seed - residual) / count
-        known = math.sqrt(by_recording / (seeds * count) + max(spread, 2 * seed_noise**2) / seeds)
+        known = math.sqrt(of_recordings / (seeds * count) + max(spread, 2 * seed_noise**2) / seeds)
         basis = f"{_assumed(seeds, seed_noise, math.sqrt(spread / 2))} x {over}"
         return estimated(effect, known, math.inf, confidence=confidence, basis=basis)
-    total = max(by_seed + by_recording - residual, by_seed, by_recording)
-    shares = by_seed**2 + by_recording**2 * (seeds - 1) / (count - 1) + residual**2 / (count - 1)
+    total = max(by_seed + of_recordings - residual, by_seed, of_recordings)
+    shares = by_seed**2 + of_recordings**2 * (seeds - 1) / (count - 1) + residual**2 / (count - 1)
     most = _MOST_DEGREES if seeds >= MEASURED_FROM else 1.0
     degrees = (seeds - 1) * min(most, total**2 / shares if shares else 1.0)
     error = math.sqrt(total / (seeds * count))
@@ -99,14 +96,9 @@ def from_values(
 
     Raises ``ValueError`` for sides of unequal length, no value, or one that is not finite.
     """
-    first, second = np.asarray(old, dtype=np.float64), np.asarray(new, dtype=np.float64)
-    if first.ndim != 1 or first.shape != second.shape:
+    first, second = checked_values(old, "old"), checked_values(new, "new")
+    if first.shape != second.shape:
         raise ValueError(f"pairs need as many values on both sides, not {first.shape} and {second.shape}")
-    if not len(first):
-        raise ValueError("a comparison needs one seed at least")
-    for side, values in (("old", first), ("new", second)):
-        if not np.isfinite(values).all():
-            raise ValueError(f"the values of the {side} side must be finite, not {values.tolist()}")
     _check_noise(seed_noise)
     seeds = len(first)
     if np.array_equal(first, second):
@@ -116,13 +108,13 @@ def from_values(
     gain = (second - first) * (1 if higher_is_better else -1)
     note = ""
     if relative:
-        scale, note = _scale(float(first.mean()), float(second.mean()))
+        scale, note = scale_of(float(first.mean()), float(second.mean()))
     else:
         scale = 1 / largest
     effect = float(gain.mean()) / scale
     spread = float(gain.std(ddof=1)) / scale if seeds > 1 else 0.0
-    if seeds > 1 and spread * scale <= _TINY:
-        spread = _ROUNDING * abs(effect)
+    if seeds > 1 and spread * scale <= TINY:
+        spread = ROUNDING * abs(effect)
     if seeds == 1 or (seeds < MEASURED_FROM and seed_noise > 0):
         # A share of each side's own mean: of the old one alone, a side that drew high would look like a loss.
         sides = math.hypot(float(first.mean()), float(second.mean())) / scale if relative else math.sqrt(2)
@@ -134,7 +126,18 @@ def from_values(
     )
 
 
-def _checked_bits(values: npt.ArrayLike, side: str) -> npt.NDArray[np.bool_]:
+def checked_values(values: Sequence[float], side: str) -> npt.NDArray[np.float64]:
+    """Return ``values`` of one side, one per seed; raises ``ValueError``."""
+    found = np.asarray(values, dtype=np.float64)
+    if found.ndim != 1 or not len(found):
+        raise ValueError("a comparison needs one seed at least")
+    if not np.isfinite(found).all():
+        raise ValueError(f"the values of the {side} side must be finite, not {found.tolist()}")
+    return found
+
+
+def checked_bits(values: npt.ArrayLike, side: str) -> npt.NDArray[np.bool_]:
+    """Return which samples one side got right, (seeds, samples); raises ``ValueError``."""
     bits = np.asarray(values)
     if bits.dtype != np.bool_:
         raise ValueError(f"the {side} side must say right or wrong (bool), not {bits.dtype}")
@@ -148,7 +151,7 @@ def _check_noise(seed_noise: float) -> None:
         raise ValueError(f"the noise over seeds must be a number >= 0, not {seed_noise}")
 
 
-def _by_recording(
+def by_recording(
     gain: npt.NDArray[np.float64], recordings: npt.ArrayLike | None, effect: float
 ) -> npt.NDArray[np.float64]:
     """(seeds, samples) to (seeds, recordings) with each seed's mean kept: where recordings have unequally many slices, the deviations
@@ -166,11 +169,11 @@ def _by_recording(
     return found
 
 
-def _scale(old: float, new: float) -> tuple[float, str]:
+def scale_of(old: float, new: float) -> tuple[float, str]:
     """What a relative gain is a share of, values being 1 at most, and a remark where it is not the old mean."""
-    if abs(old) > _TINY:
+    if abs(old) > TINY:
         return abs(old), ""
-    if abs(new) > _TINY:
+    if abs(new) > TINY:
         return abs(new), ", as a share of the new mean since the old one is 0"
     return 1.0, ", as a share of the largest value since both means are 0"
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 from ..baselines.form import Baseline, BaselineError, Configuration, Figure, Trial, correct_bits, recordings_of
 from ..gate import Gate
 from ..records import Status, same_data
 from .differences import differences, differing
-from .evidence import Evidence, seeds_text
+from .evidence import MEASURED_FROM, equal, seeds_text
 from .limits import refuse_idle_limits, refuse_unknown_figures
 from .verdicts import IDENTICAL, Check, Mark, Pending, Verdict, decide
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _EXACT_WITHIN = "exact figures compare within one platform alone"
 
@@ -248,17 +253,27 @@ class _Comparison:
         margin = self.gate.margin(base.figure, base.unit)
         higher = base.direction == "higher"
         relative = base.unit != "fraction"
-        noise = self.gate.seed_noise(base.figure, base.unit)
+        base = replace(base, relative=relative)
+        stated = self.gate.seed_noise(base.figure)
+        bits = _bits(old, new, base.figure, seeds)
+        identical = list(first) == list(second) if bits is None else bool((bits[0] == bits[1]).all())
+        if identical:
+            over = seeds_text(len(seeds))
+            return Pending(verdict=base, evidence=equal(over), margin=margin, higher=higher)
+        if len(seeds) < MEASURED_FROM and stated is None:
+            return self._few(base, old, new, margin=margin, higher=higher)
+        noise = stated or 0.0
         if noise:
             # A baseline of five seeds knows their noise better than any assumption, also where one of them is run again.
             noise = max(noise, *(_spread(side, base.figure, relative) for side in (old, new)))
-        evidence = None
-        if base.figure == "accuracy" and old.test == new.test:
-            evidence = _by_recording(first, second, old, new, seeds, self.gate.confidence, noise)
-        if evidence is None:
-            from .paired import from_values
+        from . import paired
 
-            evidence = from_values(
+        if bits is not None:
+            evidence = paired.from_recordings(
+                *bits, confidence=self.gate.confidence, seed_noise=noise, recordings=recordings_of(old)
+            )
+        else:
+            evidence = paired.from_values(
                 first,
                 second,
                 higher_is_better=higher,
@@ -266,7 +281,62 @@ class _Comparison:
                 confidence=self.gate.confidence,
                 seed_noise=noise,
             )
-        return Pending(verdict=replace(base, relative=relative), evidence=evidence, margin=margin, higher=higher)
+        return Pending(verdict=base, evidence=evidence, margin=margin, higher=higher)
+
+    def _few(self, base: Verdict, old: Configuration, new: Configuration, *, margin: float, higher: bool) -> Pending:
+        """Judge sides with fewer than five seeds in common by all seeds of each, so that what either side measured counts."""
+        from . import few
+
+        values = [_values(side, base.figure) for side in (old, new)]
+        seeds = [sorted(own) for own in values]
+        reckoned = self.gate.reckoned_noise(base.unit)
+        before, after = (_right(side, base.figure, own) for side, own in zip((old, new), seeds, strict=True))
+        if before is not None and after is not None and _paired_samples(old, new):
+            evidence = few.from_recordings(
+                before,
+                after,
+                confidence=self.gate.confidence,
+                reckoned_noise=reckoned,
+                recordings=recordings_of(old),
+            )
+        else:
+            evidence = few.from_values(
+                list(values[0].values()),
+                list(values[1].values()),
+                higher_is_better=higher,
+                relative=base.relative,
+                confidence=self.gate.confidence,
+                reckoned_noise=reckoned,
+            )
+        counts = [len(own) for own in values]
+        advice = "" if few.measures_noise(*counts) else _advice(base.figure, counts[0], counts[1])
+        means = [fmean(own.values()) for own in values]
+        return Pending(
+            verdict=replace(base, old=means[0], new=means[1]),
+            evidence=evidence,
+            margin=margin,
+            higher=higher,
+            advice=advice,
+        )
+
+
+def _advice(figure: str, old: int, new: int) -> str:
+    return (
+        f"{seeds_text(new)} against {old} cannot tell a loss from chance, since nothing measures how much seeds differ: save the "
+        f"baseline with five seeds (--seeds 5), or state their standard deviation as seed_noise in [gate.{figure}]"
+    )
+
+
+def _values(side: Configuration, name: str) -> dict[int, float]:
+    """Return the values of a figure by seed, those of finished trials."""
+    done = _done(side)
+    return {
+        int(seed): float(value)
+        for figure in side.figures
+        if figure.name == name
+        for seed, value in figure.values.items()
+        if int(seed) in done
+    }
 
 
 def _spread(side: Configuration, name: str, relative: bool) -> float:
@@ -278,28 +348,26 @@ def _spread(side: Configuration, name: str, relative: bool) -> float:
     return stdev(values) / scale if scale else 0.0
 
 
-def _by_recording(
-    first: Sequence[float],
-    second: Sequence[float],
-    old: Configuration,
-    new: Configuration,
-    seeds: Sequence[int],
-    confidence: float,
-    noise: float,
-) -> Evidence | None:
-    """Evidence from which samples each side got right; None where that is not what the figure is made of."""
-    from .paired import from_recordings
+def _bits(
+    old: Configuration, new: Configuration, name: str, seeds: Sequence[int]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None:
+    """Return which samples each side got right, (seeds, samples); None if the figure is not made of them or they do not pair."""
+    before, after = _right(old, name, seeds), _right(new, name, seeds)
+    return None if before is None or after is None or not _paired_samples(old, new) else (before, after)
 
-    before, after = correct_bits(old, seeds), correct_bits(new, seeds)
-    if before is None or after is None:
+
+def _right(side: Configuration, name: str, seeds: Sequence[int]) -> npt.NDArray[np.bool_] | None:
+    """Return which samples one side got right; None if that is not what the figure is made of."""
+    bits = correct_bits(side, seeds) if name == "accuracy" else None
+    values = _values(side, name)
+    if bits is None or any(abs(own.mean() - values[seed]) > 1e-9 for own, seed in zip(bits, seeds, strict=True)):
         return None
-    for bits, values in ((before, first), (after, second)):
-        if any(abs(own.mean() - value) > 1e-9 for own, value in zip(bits, values, strict=True)):
-            return None
-    recordings = recordings_of(old)
-    if (before.shape[1] if recordings is None else len(set(recordings.tolist()))) < 2:
-        return None
-    return from_recordings(before, after, confidence=confidence, seed_noise=noise, recordings=recordings)
+    recordings = recordings_of(side)
+    return bits if (bits.shape[1] if recordings is None else len(set(recordings.tolist()))) >= 2 else None
+
+
+def _paired_samples(old: Configuration, new: Configuration) -> bool:
+    return bool(old.test == new.test)
 
 
 def _undirected(base: Verdict, first: Sequence[float], second: Sequence[float]) -> Verdict:

@@ -28,10 +28,10 @@ class Mark(StrEnum):
 class Verdict:
     """One figure of one configuration, old against new.
 
-    ``old`` and ``new`` are means over the common seeds, or medians of times. ``change`` is new minus old, in the scale of ``margin``:
-    absolute, or a share of the old value where ``relative``. ``detectable`` is the smallest loss that this comparison finds in 80
-    of 100 cases, in the same scale. ``reason`` is a sentence where there is one to say. A verdict without a ``figure`` speaks of the
-    whole configuration.
+    ``old`` and ``new`` are means over the common seeds, or medians of times; if fewer than five seeds are common and no noise is
+    stated, means over all seeds of each side. ``change`` is new minus old, in the scale of ``margin``: absolute, or a share of the
+    old value where ``relative``. ``detectable`` is the smallest loss that this comparison finds in 80 of 100 cases, in the same
+    scale. ``reason`` is a sentence where there is one to say. A verdict without a ``figure`` speaks of the whole configuration.
     """
 
     row: str
@@ -88,12 +88,16 @@ def _unit(unit: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """A verdict to be: the evidence waits for all the others, since every one more makes a chance find likelier."""
+    """A verdict to be: the evidence waits for all the others, since every one more makes a chance find likelier.
+
+    ``advice`` becomes the reason if the verdict is inconclusive.
+    """
 
     verdict: Verdict
     evidence: Evidence
     margin: float
     higher: bool = True
+    advice: str = ""
 
 
 def decide(pending: Sequence[Pending], confidence: float) -> list[Verdict]:
@@ -128,6 +132,7 @@ def _told(item: Pending, mark: Mark, level: float) -> Verdict:
         margin=item.margin,
         detectable=None if evidence.identical else evidence.detectable(item.margin, level),
         basis=IDENTICAL if evidence.identical else evidence.basis,
+        reason=item.advice if mark is Mark.INCONCLUSIVE and item.advice else item.verdict.reason,
     )
 
 

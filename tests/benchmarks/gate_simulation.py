@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -101,6 +101,17 @@ class Networks:
         logits = (base + random.normal(0, self.spread, (seeds, 1)) + difficulty).astype(np.float32)
         logits += random.standard_normal(shape, dtype=np.float32)
         return random.random(shape, dtype=np.float32) * (1 + np.exp(-logits)) < 1
+
+    def with_noise(self, points: float) -> Networks:
+        """Return the same with the ``spread`` that gives accuracies this standard deviation over seeds, by bisection."""
+        low, high = 0.0, 10.0
+        for _ in range(12):
+            middle = (low + high) / 2
+            tried = replace(self, spread=middle)
+            random = np.random.default_rng(7)  # the same draws for each spread
+            found = tried.drawn(random, tried.base(), random.normal(0, 2, self.recordings), 1000).mean(1).std(ddof=1)
+            low, high = (middle, high) if found < points else (low, middle)
+        return replace(self, spread=middle)
 
     def noise(self, random, base: float) -> float:
         """The standard deviation over seeds of the accuracy on one test set."""

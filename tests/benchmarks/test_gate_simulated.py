@@ -10,11 +10,13 @@ import math
 import numpy as np
 import pytest
 from benchmarks.gate_simulation import CONFIDENCE, ROWS, Machine, Networks, Tallies, Tally
-from scipy.special import stdtr
+from scipy.special import chdtri, stdtr
 
-from harness.comparison.evidence import holm, tail
+from harness.comparison import few
+from harness.comparison.evidence import MEASURED_FROM, holm, tail
 from harness.comparison.paired import from_recordings, from_values
 from harness.comparison.ratios import from_log_ratios
+from harness.gate import Gate
 
 PROMISED = 0.015
 SEEDS = (1, 2, 3, 5, 10)
@@ -36,6 +38,9 @@ MACHINES = {
     "drift, bursts, offsets of 2 %": Machine(offset=0.02),
 }
 BLOCKS, LAUNCHES, RESAMPLES = 20, 5, 2000
+NOISES = (0.02, 0.05, 0.065, 0.1, 0.15)
+SIDES = ((1, 1), (2, 2), (3, 3), (5, 1), (5, 2), (5, 5))  # seeds of the baseline, of the check
+ASSUMED = 0.05  # over seeds, what a check below five seeds once took for granted
 
 
 class Table:
@@ -152,6 +157,67 @@ def accuracy_power(random, checks, full):
                 cells.append(f"{100 * np.mean(found):.0f}")
             table.add(f"{net.recordings}, {seeds}", *cells)
     return table
+
+
+def few_check(random, net, base, worse, sides, tallies, assumed):
+    """A check that states no noise; ``assumed`` tallies what it would be with the noise that was once assumed."""
+    evidences, before = [], []
+    for row in range(ROWS):
+        difficulty = random.normal(0, 2, net.recordings)
+        old = net.drawn(random, base, difficulty, sides[0])
+        new = net.drawn(random, worse if row == 0 else base, difficulty, sides[1])
+        common = min(sides)
+        own = [side.mean(1).std(ddof=1) for side in (old, new) if len(side) > 1]
+        pairs = {"confidence": CONFIDENCE, "seed_noise": max([ASSUMED, *own])}
+        before.append(from_recordings(old[:common], new[:common], **pairs))
+        if common >= MEASURED_FROM:
+            evidences.append(from_recordings(old, new, **pairs))
+        else:
+            reckoned = Gate.reckoned_noise("fraction")
+            evidences.append(few.from_recordings(old, new, confidence=CONFIDENCE, reckoned_noise=reckoned))
+    assumed.check(before, {})
+    return tallies.check(evidences, {})
+
+
+def test_few_seeds(benchmark, show):
+    """False alarms and finds of few seeds whose true noise nobody states, and of what was once assumed in its place."""
+    full = benchmark.enabled
+    checks, powers = (2000, 80) if full else (2, 2)
+    noises, sides_list = (NOISES, SIDES) if full else (NOISES[1:2], SIDES[:5:4])
+
+    def made():
+        alarms = Table(
+            f"Accuracy 0.7, 500 recordings, no noise stated: false alarms of {checks} checks of {ROWS} rows, margin 1 point",
+            "noise over seeds, points | seeds of baseline, check | of comparisons | of checks | of checks, 5 points assumed",
+        )
+        power = Table(
+            f"The same: finds of {powers} checks in which one of {ROWS} rows lost so many points, %",
+            "noise over seeds, points | seeds of baseline, check | -10 | -20 | -40 | -60",
+        )
+        for noise in noises:
+            net, random = Networks(0.7, 500).with_noise(noise), np.random.default_rng(26)
+            base = net.base()
+            for sides in sides_list:
+                name = f"{100 * noise:g}", f"{sides[0]}, {sides[1]}"
+                tallies, assumed = Tallies((0.01,)), Tallies((0.01,))
+                for _ in range(checks):
+                    few_check(random, net, base, base, sides, tallies, assumed)
+                tally = tallies.ours[0.01]
+                alarms.add(*name, tally.line(), assumed.ours[0.01].line().split(" | ")[1])
+                if full and noise <= 0.1:  # beyond, accuracies are skewed
+                    assert max(tally.share, tally.share_of_checks) <= PROMISED, alarms.lines[-1]
+                cells = []
+                for loss in (0.1, 0.2, 0.4, 0.6):
+                    worse = Networks(net.accuracy - loss, net.recordings, net.spread).base()
+                    found = [
+                        few_check(random, net, base, worse, sides, Tallies((0.01,)), Tallies((0.01,)))[0.01][0]
+                        for _ in range(powers)
+                    ]
+                    cells.append(f"{100 * np.mean(found):.0f}")
+                power.add(*name, *cells)
+        return alarms, power
+
+    show(made)
 
 
 def values_check(random, spread, seeds, grown, assumed, tallies):
@@ -313,6 +379,36 @@ def test_degrees(benchmark, show):
                     worst[:, column] = np.maximum(worst[:, column], shares)
             for level, row in zip(levels, worst, strict=True):
                 table.add(seeds, f"{level:.4f}", *(f"{value:.2f}" for value in row))
+        return (table,)
+
+    show(made)
+
+
+def test_degrees_of_few_seeds(benchmark, show):
+    """Why the seeds' variance is taken at its upper bound for the degrees: normal differences over ratios of it to the rest."""
+    draws, items = (1_000_000 if benchmark.enabled else 1000), 500
+    random = np.random.default_rng(27)
+
+    def made():
+        table = Table(
+            f"False alarms as multiples of the level, the worst of nine ratios, {draws} draws each, {items} recordings",
+            "degrees of the seeds | level | their variance as estimated | at its upper 99 % bound | their own degrees alone",
+        )
+        levels = (0.01, 0.01 / 6, 0.01 / 20)
+        for degrees in (2, 3, 4, 6):
+            worst = np.zeros((len(levels), 3))
+            factors = (1.0, degrees / chdtri(degrees, 0.99), math.inf)
+            for ratio in (0, 0.05, 0.2, 0.5, 1, 2, 4, 10, 100):
+                effect = random.normal(0, math.sqrt(1 + ratio), draws)
+                seeds = ratio * random.chisquare(degrees, draws) / degrees
+                rest = random.chisquare(items - 1, draws) / (items - 1)
+                for column, factor in enumerate(factors):
+                    bound = seeds * factor if math.isfinite(factor) else seeds
+                    own = (bound + rest) ** 2 / (bound**2 / degrees + rest**2 / (items - 1))
+                    p = stdtr(own if math.isfinite(factor) else float(degrees), effect / np.sqrt(seeds + rest))
+                    worst[:, column] = np.maximum(worst[:, column], [(p <= level).mean() / level for level in levels])
+            for level, row in zip(levels, worst, strict=True):
+                table.add(degrees, f"{level:.4f}", *(f"{value:.2f}" for value in row))
         return (table,)
 
     show(made)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from harness.comparison.paired import MEASURED_FROM, from_recordings, from_values
+from harness.comparison.evidence import MEASURED_FROM
+from harness.comparison.paired import from_recordings, from_values
 
 NOISES = st.sampled_from([0.0, 0.005, 0.02, 0.1])
 

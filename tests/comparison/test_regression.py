@@ -307,15 +307,63 @@ def test_sides_that_share_nothing_are_refused_with_a_way_on():
         compare(old, baseline(configuration(bits(0.7), neuron="iaf"), name="b"), Gate())
 
 
-def test_one_seed_of_many_is_held_to_the_noise_that_the_baseline_knows():
+def test_one_seed_is_held_to_the_noise_that_the_baseline_measured():
     old = [100.0, 160.0, 80.0, 130.0, 60.0]
     full = baseline(configuration(figures=[figure("synops", old)]))
-    one = baseline(configuration(figures=[figure("synops", old[:1])]))
-    new = baseline(configuration(figures=[figure("synops", [145.0])]))
-    assert judged(one, new)["synops"].mark is Mark.WORSE
-    found = judged(full, new)["synops"]
+    one = baseline(configuration(figures=[figure("synops", [145.0])]))
+    found = judged(full, one)["synops"]
     assert found.mark is Mark.INCONCLUSIVE
-    assert "0.37" in found.basis
+    # By Student's t on the four degrees of the baseline: its own spread is 39.7 of a mean of 106.
+    assert found.basis == "1 seed against 5 (noise over seeds measured: 0.37)"
+    assert (found.old, found.new) == (pytest.approx(106.0), 145.0)
+    assert found.reason == ""
+    quiet = baseline(configuration(figures=[figure("synops", [100.0, 101.0, 99.0, 100.5, 99.5])]))
+    assert judged(quiet, one)["synops"].mark is Mark.WORSE
+    near = baseline(configuration(figures=[figure("synops", [101.0])]))
+    assert judged(quiet, near)["synops"].mark is Mark.NOT_WORSE  # a loss beyond the margin of 5 % is excluded
+
+
+def test_one_seed_on_each_side_is_inconclusive_and_says_what_to_do():
+    old, new = baseline(configuration(bits(0.7, 1))), baseline(configuration(bits(0.4, 1, seed=1)))
+    found = check(old, new, Gate())
+    (line,) = found.verdicts
+    assert line.mark is Mark.INCONCLUSIVE
+    assert "1 seed (noise over seeds not measured: up to 0.15 reckoned with)" in line.basis
+    assert "save the baseline with five seeds (--seeds 5)" in line.reason
+    assert "seed_noise in [gate.accuracy]" in line.reason
+    assert (found.exit_code(), found.exit_code(fail_inconclusive=True)) == (0, 1)
+    assert line.reason in line.line()
+    stated = judged(old, new, Gate().with_limit("accuracy", "seed_noise", 0.05))["accuracy"]
+    assert stated.mark is Mark.WORSE
+    assert "noise over seeds assumed: 0.05" in stated.basis
+    assert stated.reason == ""
+
+
+def test_a_collapse_is_worse_also_of_one_seed_and_the_same_again_is_the_same():
+    old = baseline(configuration(bits(0.95, 1), [figure("synops", [100.0])]))
+    new = baseline(configuration(bits(0.05, 1, seed=1), [figure("synops", [100.0])]))
+    found = judged(old, new)
+    assert found["accuracy"].mark is Mark.WORSE
+    assert found["synops"].mark is Mark.SAME
+    assert judged(new, old)["accuracy"].mark is Mark.BETTER
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 4])
+def test_seeds_that_are_equal_to_the_bit_are_the_same_however_few(seeds):
+    full = baseline(configuration(bits(0.7), [figure("synops", [100.0, 160.0, 80.0, 130.0, 60.0])]))
+    some = baseline(configuration(bits(0.7)[:seeds], [figure("synops", [100.0, 160.0, 80.0, 130.0][:seeds])]))
+    found = check(full, some, Gate())
+    assert {verdict.mark for verdict in found.verdicts if verdict.figure} == {Mark.SAME}
+
+
+def test_two_seeds_on_each_side_measure_their_noise_themselves():
+    def two(share, apart):
+        return baseline(configuration(np.vstack([bits(share + apart, 1, 2000), bits(share - apart, 1, 2000, seed=3)])))
+
+    quiet = judged(two(0.8, 0.01), two(0.4, 0.01))["accuracy"]
+    assert quiet.mark is Mark.WORSE
+    assert "2 seeds (noise over seeds measured: 0.01" in quiet.basis
+    assert judged(two(0.8, 0.15), two(0.4, 0.15))["accuracy"].mark is Mark.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
