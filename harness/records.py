@@ -86,6 +86,16 @@ class Record:
         return bool(self.provenance.get("cached_from"))
 
     @property
+    def not_started(self) -> bool:
+        """Whether an interruption came before the trial began, so that nothing of it failed."""
+        return self.status is Status.INTERRUPTED and not sum(self.timings.values())
+
+    @property
+    def ending(self) -> str:
+        """How the trial ended, in a word or two: its status, or ``not started``."""
+        return "not started" if self.not_started else str(self.status)
+
+    @property
     def message(self) -> str:
         """The first line of what went wrong, or nothing."""
         lines = str((self.error or {}).get("message") or "").splitlines()

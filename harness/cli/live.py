@@ -39,6 +39,8 @@ _OK = _Look("✓", "+", "green")
 _CACHED = _Look("↺", "=", "cyan")
 _SKIPPED = _Look("-", "-", "dim")
 _FAILED = _Look("✗", "x", "bold red")
+_INTERRUPTED = _Look("■", "o", "yellow")
+_NOT_STARTED = _Look("·", ".", "dim")
 _RUNNING = _Look("▸", ">", "")
 
 
@@ -174,7 +176,7 @@ class LiveTable(Lines):
     def _counts(self, running: Sequence[_Row]) -> Text:
         looks = [row.look for row in self._ended]
         counts = [
-            f"{len(self._ended)} of {self.total} done",
+            f"{len(self._ended) - looks.count(_NOT_STARTED)} of {self.total} done",
             *(f"{looks.count(look)} {word}" for look, word in _COUNTED if look in looks),
             f"{len(self.estimate.running)} running",
             *([f"{self.estimate.waiting} waiting"] if self.estimate.waiting else []),
@@ -221,7 +223,13 @@ class LiveTable(Lines):
         return look.plain if self._console.options.ascii_only else look.mark
 
 
-_COUNTED = ((_CACHED, "cached"), (_FAILED, "failed"), (_SKIPPED, "skipped"))
+_COUNTED = (
+    (_CACHED, "cached"),
+    (_FAILED, "failed"),
+    (_SKIPPED, "skipped"),
+    (_INTERRUPTED, "interrupted"),
+    (_NOT_STARTED, "not started"),
+)
 
 
 def _ended(record: Record) -> _Row:
@@ -234,9 +242,11 @@ def _ended(record: Record) -> _Row:
         return _Row(record.label, _CACHED, "cached", scores=scores)
     if record.status is Status.OK:
         return _Row(record.label, _OK, "ok", scores=scores, took=seconds)
-    look = _SKIPPED if record.status is Status.SKIPPED else _FAILED
+    if record.not_started:  # the state says it all
+        return _Row(record.label, _NOT_STARTED, record.ending)
+    look = {Status.SKIPPED: _SKIPPED, Status.INTERRUPTED: _INTERRUPTED}.get(record.status, _FAILED)
     took = seconds if record.timings else ""
-    return _Row(record.label, look, str(record.status), took=took, message=record.message or "no message")
+    return _Row(record.label, look, record.ending, took=took, message=record.message or "no message")
 
 
 def _clean(text: str) -> str:

@@ -46,6 +46,8 @@ def ending(record: Record) -> str:
         return f"cached (from {record.provenance['cached_from']})"
     if record.status is Status.OK:
         return f"ok in {span(sum(record.timings.values()))}"
+    if record.not_started:
+        return record.message or record.ending
     return f"{record.status}: {record.message or 'no message'}"
 
 

@@ -177,7 +177,9 @@ def folded(rows: Sequence[Mapping[str, Any]]) -> Cell:
 def failures(group: Iterable[Record]) -> list[str]:
     """A sentence for every trial in ``group`` that did not end well."""
     return [
-        f"{record.label}: {record.status}: {record.message or record.status}"
+        f"{record.label}: {record.message}"
+        if record.not_started and record.message
+        else f"{record.label}: {record.status}: {record.message or record.status}"
         for record in group
         if record.status is not Status.OK
     ]
@@ -223,7 +225,7 @@ def _row(
 ) -> Row:
     statuses: dict[str, int] = {}
     for record in group:
-        statuses[str(record.status)] = statuses.get(str(record.status), 0) + 1
+        statuses[record.ending] = statuses.get(record.ending, 0) + 1
     cached = sum(record.cached for record in group)
     if cached:
         statuses["cached"] = cached

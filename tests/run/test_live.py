@@ -21,6 +21,8 @@ from small_job import UNTIMED
 
 from harness.cli.estimate import Estimate
 from harness.cli.live import LiveTable
+from harness.cli.progress import ending
+from harness.comparison.summary import summarise
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -250,3 +252,17 @@ def test_in_ci_and_on_a_dumb_terminal_lines_are_plain(places):
         assert status == 0
         assert "\x1b[?25l" not in text
         assert "[1/1] shd-synthetic lif" in text
+
+
+def test_an_interrupt_counts_what_never_started_apart_from_what_failed():
+    error = {"type": "interrupted", "message": "not started: the run was interrupted", "traceback": None}
+    waiting = [record(seed=seed, status="interrupted", error=error, timings={"total": 0.0}) for seed in (2, 3)]
+    killed = record(seed=1, status="interrupted", error={**error, "message": "killed"}, timings={"total": 1.5})
+    failed = record(seed=0, status="failed", error={**error, "message": "boom"}, timings={"total": 1.5})
+    table = played(ended=[failed, killed, *waiting], running=0, total=4)
+    (counts,) = [line for line in frame(table) if " of 4 done" in line]
+    assert "2 of 4 done, 1 failed, 1 interrupted, 2 not started" in counts
+    assert ending(waiting[0]) == "not started: the run was interrupted"
+    assert ending(killed) == "interrupted: killed"
+    summary = summarise([failed, killed, *waiting])
+    assert [row.trials for row in summary.rows] == ["1 failed, 1 interrupted, 2 not started"]

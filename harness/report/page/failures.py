@@ -44,7 +44,7 @@ def _failure(trial: Trial, place: Path, *, unfolded: bool) -> Markup:
         "details",
         tag(
             "summary",
-            tag("span", str(record.status), class_="badge bad"),
+            tag("span", record.ending, class_="badge" if record.not_started else "badge bad"),
             " ",
             tag("bdi", record.label),
             tag("span", f" {record.message}", class_="muted"),
