@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, ClassVar
 
 from .errors import HandledError, PluginError, UsageError
@@ -18,6 +19,7 @@ REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 NEEDS = frozenset({"inputs", "spikes", "layers", "states", "events", "timing"})
 PHASES = ("before", "after", "timing")
 SPLITS = ("train", "validation", "test")
+ANY_WITH_REFERENCE = "*"
 
 
 def load_reference(reference: str) -> Any:
@@ -261,6 +263,9 @@ class Backend(Component):
     and ``refuses`` names ``refuses(neuron: Choice, recurrent: bool, device: str) -> reason or None``; both must be light.
     ``libraries`` are the distributions whose versions decide results. ``speed`` ranks backends for the default, faster
     is higher. ``floats`` are the types that it computes in, float32 among them; in others its layer raises ``TypeError``.
+
+    ``neurons=("*",)`` stands for every neuron that declares a reference. The ``layer`` of such a backend is called with
+    the keyword ``reference`` as well: the function behind the neuron's reference.
     """
 
     kind: ClassVar[str] = "backend"
@@ -273,6 +278,30 @@ class Backend(Component):
     speed: float = 1.0
     floats: tuple[str, ...] = ("float32", "float64")
 
+    def names(self, neuron: str) -> bool:
+        """Return True if this backend computes a neuron of that name which has a reference."""
+        return neuron in self.neurons or ANY_WITH_REFERENCE in self.neurons
+
+    def computes(self, neuron: Neuron) -> bool:
+        """Return True if this backend computes ``neuron``."""
+        return neuron.name in self.neurons or (ANY_WITH_REFERENCE in self.neurons and bool(neuron.reference))
+
+    def layer_of(self, neuron: Neuron) -> Callable[..., Any]:
+        """Import and return ``layer(neuron: Choice, shape, recurrent, **parameters)`` for ``neuron``.
+
+        Raises:
+            PluginError: if the layer, or a reference that it needs, cannot be imported.
+        """
+        make: Callable[..., Any] = load_reference(self.layer)
+        if ANY_WITH_REFERENCE in self.neurons:
+            make = partial(make, reference=load_reference(neuron.reference))
+        return make
+
+    def computed(self) -> str:
+        """Return the neurons that this backend computes, in words."""
+        words = ("any neuron with a reference" if name == ANY_WITH_REFERENCE else name for name in self.neurons)
+        return ", ".join(words)
+
     def references(self) -> dict[str, str]:
         named = {"layer": self.layer, "available": self.available, "refuses": self.refuses}
         return {where: ref for where, ref in named.items() if ref or where == "layer"}
@@ -284,7 +313,7 @@ class Network(Component):
 
     ``build`` names ``build(input_shape, classes, spiking_layer, **parameters) -> torch.nn.Module`` from (batch, time,
     *input_shape) to (batch, time, classes); ``spiking_layer(shape, recurrent=None)`` makes a spiking layer of the trial's
-    neuron on its backend. Weights are drawn by the harness afterwards.
+    neuron on its backend. Weights are drawn by the harness afterwards, except under ``recipe.init=keep``.
     """
 
     kind: ClassVar[str] = "network"

@@ -218,9 +218,10 @@ def _configurations(
 
 def _layer(registry: Registry, entry: Registered, choice: Choice, backend: str) -> Any:
     """``choice`` as ``backend`` computes it, (batch, steps, 1) to the same."""
+    neuron = cast(Neuron, entry.component)
     if backend != DEFINITION:
-        return _on_backend(registry, backend, choice)
-    reference = cast(Neuron, entry.component).reference
+        return _on_backend(registry, backend, neuron, choice)
+    reference = neuron.reference
     if not reference:
         raise UsageError(f"neuron {choice.name} has no definition; name a backend that computes it")
     return load_reference(reference)(choice, (1,), None)
@@ -250,20 +251,20 @@ def _trace(layer: Any, choice: Choice, label: str, backend: str, stimulus: Stimu
     return trace
 
 
-def _on_backend(registry: Registry, name: str, choice: Choice) -> Any:
+def _on_backend(registry: Registry, name: str, neuron: Neuron, choice: Choice) -> Any:
     entry = find_kind(registry, name, Backend, (DEFINITION,))
     backend = cast(Backend, entry.component)
     reason = entry.unusable()
     if reason:
         raise UsageError(f"backend {name} cannot be used here: {reason}")
-    if choice.name not in backend.neurons:
-        raise UsageError(f"backend {name} does not compute {choice.name}; it computes {', '.join(backend.neurons)}")
+    if not backend.computes(neuron):
+        raise UsageError(f"backend {name} does not compute {choice.name}; it computes {backend.computed()}")
     if "cpu" not in backend.devices:
         raise UsageError(f"backend {name} runs on {', '.join(backend.devices)}; single neurons are shown on the CPU")
     refused = load_reference(backend.refuses)(choice, False, "cpu") if backend.refuses else None
     if refused is not None:
         raise UsageError(f"backend {name} refuses {choice.name}: {refused}")
-    return load_reference(backend.layer)(choice, (1,), None, **backend.choose().values)
+    return backend.layer_of(neuron)(choice, (1,), None, **backend.choose().values)
 
 
 def _flat(value: torch.Tensor) -> Floats:

@@ -37,6 +37,12 @@ class DataError(HandledError):
     """Data that is missing, damaged or foreign."""
 
 
+class TrainingError(HandledError):
+    """A network that cannot be trained, or that training left unusable."""
+
+    exit_code = ExitCode.FAILED
+
+
 class PluginError(HandledError):
     """A plugin that failed to load, or handed over something malformed."""
 

@@ -17,7 +17,9 @@ _WHERE = {
     "load": "while frames were opened",
     "initialise": "while the network was built and initialised",
     "train": "in training",
+    "check": "while neuron states were checked",
 }
+_IN_BATCHES = ("train", "check")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -50,11 +52,11 @@ def _where(phase: str, batch_size: int) -> str:
     if phase.startswith("measure "):
         _, when, split = phase.split(" ", 2)
         return f"while measuring on {split} {when} training at batch size {batch_size}"
-    return _WHERE.get(phase, "") + (f" at batch size {batch_size}" if phase == "train" else "")
+    return _WHERE.get(phase, "") + (f" at batch size {batch_size}" if phase in _IN_BATCHES else "")
 
 
 def _fills_batches(phase: str) -> bool:
-    return phase == "train" or phase.startswith("measure ")
+    return phase in _IN_BATCHES or phase.startswith("measure ")
 
 
 def _advice(phase: str, batch_size: int, device: bool) -> str:

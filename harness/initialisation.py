@@ -11,7 +11,7 @@ scale is set, and its running statistics start as those of the recordings.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,8 @@ _STEPS = 14
 # Inputs of neurons that are computed at once. Where a layer has more, the search is made on every n-th recording, with a quarter as
 # many, and what it found is moved until the rate on all of them is this close to what is asked for, relatively.
 _AT_ONCE, _CLOSE, _MOVES = 2**22, 0.02, 4
+# Tensors that a sentence names.
+_NAMED = 3
 
 
 def initialise(
@@ -45,19 +47,107 @@ def initialise(
     frames: Frames,
     indices: npt.NDArray[np.int64],
     seed: int,
+    *,
+    classes: int | None = None,
+    other: nn.Module | None = None,
+) -> list[str]:
+    """Draw every weight of ``model`` in place, or keep all of them under ``init=keep``.
+
+    Args:
+        model: the network on its backend, as built.
+        registry: where the specification's components are found.
+        specification: what the trial computes.
+        frames: the frames of the training split.
+        indices: the samples that may be trained on.
+        seed: the trial's seed.
+        classes: the number of outputs of the network; default: the outputs of its last weight layer.
+        other: the same network, built under another seed. What both builds agree in was not drawn but comes from the
+            network.
+
+    Returns:
+        A sentence per layer that the rule could not reach, and one on weights of the network that were replaced.
+    """
+    recipe = specification.recipe
+    if recipe["init"] == "keep":
+        return []
+    before = {} if other is None else _weights(model)
+    sentences = _replace(model, registry, specification, frames, indices, seed, classes)
+    if other is not None:
+        lost = _brought(before, _weights(other), _weights(model), model)
+        if lost:
+            name = specification.network.name
+            sentences.append(
+                f"initialisation: init={recipe['init']} replaces weights that the network {name} brings "
+                f"({_listed(lost)}); keep them with -o recipe.init=keep"
+            )
+    return sentences
+
+
+def seed_of_weights(specification: Specification, shape: tuple[int, ...], seed: int) -> int:
+    """Return the seed that weights are drawn under; ``shape`` is that of one time step of one recording."""
+    return seed_for(seed, "weights", specification.network.to_json(), list(shape), specification.recipe["init"])
+
+
+def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return copies of the float parameters and buffers of weight layers, by name."""
+    return {
+        f"{layer}.{name}" if layer else name: value.detach().cpu().clone()
+        for layer, module in weight_layers(model).items()
+        for name, value in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+        if value.is_floating_point()
+    }
+
+
+def _brought(
+    before: Mapping[str, torch.Tensor],
+    other: Mapping[str, torch.Tensor],
+    after: Mapping[str, torch.Tensor],
+    model: nn.Module,
+) -> list[str]:
+    """Return the names of tensors that were replaced though the network brought them.
+
+    A network brings what is equal in two builds under different seeds and not constant, and what it does not train.
+    """
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    replaced = [name for name, value in before.items() if name in after and not torch.equal(value, after[name])]
+    return [
+        name
+        for name in replaced
+        if name in frozen
+        or (
+            name in other
+            and torch.equal(before[name], other[name])
+            and bool((before[name] != before[name].flatten()[0]).any())
+        )
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join([*names[:_NAMED], *([f"{more} more"] if more > 0 else [])])
+
+
+def _replace(
+    model: nn.Module,
+    registry: Registry,
+    specification: Specification,
+    frames: Frames,
+    indices: npt.NDArray[np.int64],
+    seed: int,
+    classes: int | None,
 ) -> list[str]:
     """Draw every weight of ``model`` in place; returns a sentence for each layer that the rule could not reach."""
     shape = tuple(frames.frames.shape[2:])
     recipe = specification.recipe
-    drawn = seed_for(seed, "weights", specification.network.to_json(), list(shape), recipe["init"])
+    drawn = seed_of_weights(specification, shape, seed)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(drawn)
         for module in weight_layers(model).values():
             _draw(module, calibrated=recipe["init"] == "calibrated")
     if recipe["init"] != "calibrated":
         return []
-    classes = _outputs(model)
-    twin = build_reference(registry, specification, shape, classes)
+    twin = build_reference(registry, specification, shape, _outputs(model) if classes is None else classes)
+    _copy_rest(model, twin)
     _copy(model, twin)
     order = np.random.default_rng(drawn).permutation(len(indices))
     most = max(1, min(_RECORDINGS, _VALUES // max(1, math.prod(frames.frames.shape[1:]))))
@@ -99,6 +189,16 @@ def _copy(source: nn.Module, target: nn.Module) -> None:
                 statistic.copy_(getattr(own[name], buffer))
 
 
+def _copy_rest(source: nn.Module, target: nn.Module) -> None:
+    """Copy parameters and buffers outside of the neurons: networks may draw others than the weights."""
+    inside = tuple(f"{name}.inner." for name in spiking_layers(target))
+    own = {**dict(source.named_parameters()), **dict(source.named_buffers())}
+    with torch.no_grad():
+        for name, value in (*target.named_parameters(), *target.named_buffers()):
+            if not name.startswith(inside) and name in own and own[name].shape == value.shape:
+                value.copy_(own[name])
+
+
 def _calibrate(model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor | None, rate: float) -> list[str]:
     """One forward pass in which every spiking layer first scales the weights before it; dropout is off meanwhile.
 
@@ -114,16 +214,20 @@ def _calibrate(model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor | None
 
     def about_to(name: str) -> Callable[..., tuple[torch.Tensor]]:
         def scale(layer: SpikingLayer, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
-            factor, reached = _find_scale(layer, given[0], mask, rate)
+            scaled = [
+                parameter
+                for module, after in zip(before, [*before[1:], None], strict=False)
+                if not isinstance(after, _BatchNorm)
+                for parameter in module.parameters(recurse=False)
+            ]
+            # A layer without weights before it takes its input as it is.
+            factor, reached = _find_scale(layer, given[0], mask, rate) if scaled else (1.0, rate)
             if abs(reached - rate) > 0.1 * rate:
                 sentences.append(
                     f"initialisation: {name} starts at {reached:.3g} spikes per neuron and step, not {rate:g}"
                 )
-            for module, after in zip(before, [*before[1:], None], strict=True):
-                if isinstance(after, _BatchNorm):
-                    continue
-                for parameter in module.parameters(recurse=False):
-                    parameter.mul_(factor)
+            for parameter in scaled:
+                parameter.mul_(factor)
             before.clear()
             return (given[0] * factor,)
 

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from .components import Backend, Network, Neuron, load_reference
-from .errors import UsageError
+from .components import Backend, Choice, Network, Neuron, load_reference
+from .errors import PluginError, UsageError
+from .foreign import foreign_code
 from .observation import Context, Recordings, Training
 from .precision import in_precision, out_of_autocast
+from .text import one_line
 
 if TYPE_CHECKING:
     from .registry import Registry
     from .specification import Specification
+
+# The lowest and the highest value, None if there is no bound.
+Range = tuple[float | None, float | None]
 
 
 class SpikingLayer(nn.Module):
     """One spiking layer, (batch, time, *shape) to the same: the backend's module, and the recurrent weights it calls.
 
     Under mixed precision neurons and recurrent weights compute in float32 all the same, on inputs that are cast to it.
-    ``definition`` makes the same layer as its neuron's definition, or is None where the neuron has none.
+    ``definition`` makes the same layer as its neuron's definition, or is None where the neuron has none. ``shape`` is what
+    the network asked for, or None if that is unknown. ``ranges`` hold the lowest and the highest value that training may
+    give parameters of ``inner``, by their name in it.
     """
 
     def __init__(
-        self, inner: nn.Module, recurrent: nn.Module | None, definition: Callable[[], nn.Module] | None = None
+        self,
+        inner: nn.Module,
+        recurrent: nn.Module | None,
+        definition: Callable[[], nn.Module] | None = None,
+        *,
+        shape: tuple[int, ...] | None = None,
+        ranges: Mapping[str, Range] | None = None,
     ) -> None:
         super().__init__()
         self.inner = inner
         self.definition = definition
+        self.shape = shape
+        self.ranges = dict(ranges or {})
         # Out of the module tree: the network owns recurrent weights, under a name that no backend changes.
         self._recurrent = (recurrent,)
 
@@ -51,6 +67,17 @@ class SpikingLayer(nn.Module):
         with out_of_autocast(x) as given:
             return trace(given)[1]
 
+    def last_states(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Compute the states on ``x``, (batch, time, *shape), after the last step, or after every step.
+
+        Empty if the backend offers neither ``stream`` nor ``trace``.
+        """
+        if not hasattr(self.inner, "stream"):
+            return self.states(x) if self.records_states else {}
+        stream: Callable[[torch.Tensor], tuple[torch.Tensor, dict[str, torch.Tensor]]] = self.inner.stream  # type: ignore[assignment]
+        with out_of_autocast(x) as given:
+            return stream(given)[1]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # A membrane that is rounded to eight bits at every step spikes otherwise than the neuron's definition.
         with out_of_autocast(x) as given:
@@ -61,7 +88,7 @@ class SpikingLayer(nn.Module):
 def build(registry: Registry, specification: Specification, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """The specification's network with its neuron on its backend, in its recipe's precision; weights are still to be initialised."""
     backend = cast(Backend, registry.find(specification.backend.name).component)
-    make = load_reference(backend.layer)
+    make = backend.layer_of(cast(Neuron, registry.find(specification.neuron.name).component))
     values = specification.backend.values
     network = _network(
         registry,
@@ -100,22 +127,72 @@ def _network(
     make: Callable[[tuple[int, ...], nn.Module | None], nn.Module],
 ) -> nn.Module:
     network = cast(Network, registry.find(specification.network.name).component)
-
     neuron = cast(Neuron, registry.find(specification.neuron.name).component)
 
     def spiking_layer(shape: Sequence[int], recurrent: nn.Module | None = None) -> SpikingLayer:
+        sizes = _sizes(network, shape)
+
         def definition() -> nn.Module:
-            made: nn.Module = load_reference(neuron.reference)(specification.neuron, tuple(shape), recurrent)
+            made: nn.Module = load_reference(neuron.reference)(specification.neuron, sizes, recurrent)
             return made
 
-        return SpikingLayer(make(tuple(shape), recurrent), recurrent, definition if neuron.reference else None)
+        # What a backend draws must not change the weights that the network draws after it.
+        with torch.random.fork_rng(devices=[]):
+            inner = make(sizes, recurrent)
+        return SpikingLayer(
+            inner,
+            recurrent,
+            definition if neuron.reference else None,
+            shape=sizes,
+            ranges=trained_ranges(neuron, specification.neuron, inner),
+        )
 
     # Modules draw weights as they are made; those are replaced, and must not move the generator of whoever calls.
-    with torch.random.fork_rng(devices=[]):
-        built: nn.Module = load_reference(network.build)(
+    with torch.random.fork_rng(devices=[]), foreign_code():
+        built: object = load_reference(network.build)(
             tuple(input_shape), classes, spiking_layer, **specification.network.values
         )
+    if not isinstance(built, nn.Module):
+        raise PluginError(f"network {network.name}: build returned {_kind(built)}, not a torch.nn.Module")
     return built
+
+
+def _sizes(network: Network, shape: object) -> tuple[int, ...]:
+    """Return ``shape`` as sizes, or raise ``PluginError`` if it is no shape of one time step of one recording."""
+    try:
+        sizes = tuple(operator.index(size) for size in shape)  # type: ignore[attr-defined]
+    except TypeError:
+        sizes = (0,)
+    if any(size < 1 for size in sizes):
+        raise PluginError(
+            f"network {network.name}: spiking_layer expects the shape of one time step of one recording, such as (64,), "
+            f"got {one_line(repr(shape))}"
+        )
+    return sizes
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def trained_ranges(neuron: Neuron, choice: Choice, inner: nn.Module) -> dict[str, Range]:
+    """Return the range that training keeps each parameter of ``inner`` in, for parameters that ``neuron`` declares.
+
+    A parameter of the module belongs to the declared one that its name ends in: ``layer.tau_mem`` to ``tau_mem``.
+    Parameters without a bound are left out.
+    """
+    declared = {item.name: item for item in neuron.parameters if item.kind in ("float", "floats")}
+    found: dict[str, Range] = {}
+    for name, _ in inner.named_parameters():
+        item = declared.get(name.rpartition(".")[2])
+        start = None if item is None else choice.values.get(item.name)
+        if item is None or start is None or start == ():
+            continue
+        smallest = min(start) if isinstance(start, tuple) else start
+        lowest, highest = item.trained_range(float(smallest))
+        if lowest is not None or highest is not None:
+            found[name] = (lowest, highest)
+    return found
 
 
 def spiking_layers(model: nn.Module) -> dict[str, SpikingLayer]:
@@ -203,5 +280,6 @@ __all__ = [
     "pooling_layers",
     "recurrent_layers",
     "spiking_layers",
+    "trained_ranges",
     "weight_layers",
 ]

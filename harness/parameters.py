@@ -107,6 +107,22 @@ class Parameter:
     def _wrong(self, value: object) -> UsageError:
         return UsageError(f"{self.name}: {value!r} is not {self.expects()}")
 
+    def trained_range(self, start: float) -> tuple[float | None, float | None]:
+        """Return the range that training keeps this parameter in.
+
+        An inclusive bound is the end of the range. An exclusive bound is never reached: the range ends 0.01 above it, or
+        a hundredth of the way from the bound to ``start`` if that is closer to the bound.
+
+        Args:
+            start: the value that training starts from, which lies in the declared range.
+
+        Returns:
+            The lowest and the highest value, None if there is no such bound.
+        """
+        open_end = None if self.above is None else self.above + min(0.01, 0.01 * (start - self.above))
+        lowest = max((end for end in (self.minimum, open_end) if end is not None), default=None)
+        return lowest, self.maximum
+
     def expects(self) -> str:
         """What a value must be, in words."""
         if self.choices:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from . import recipe as recipes
-from .components import Backend, Choice, Dataset, Encoding, Metric, load_reference
+from .components import Backend, Choice, Dataset, Encoding, Metric, Neuron, load_reference
 from .devices import check_name
 from .errors import UsageError, nearest
 from .experiment import Experiment
@@ -185,7 +185,7 @@ class _Expansion:
         candidates = explicit or [
             entry
             for entry in self.registry.components("backend")
-            if neuron.component.name in cast(Backend, entry.component).neurons and not entry.unusable()
+            if cast(Backend, entry.component).computes(cast(Neuron, neuron.component)) and not entry.unusable()
         ]
         if not candidates:
             raise UsageError(f"no usable backend computes {neuron.component.name}; 'harness plugins' says why")
@@ -193,7 +193,7 @@ class _Expansion:
         others: dict[str, Choice] = {}
         for backend in candidates if explicit else ranked[:1]:
             for specification in self._settings(dataset, network, neuron, backend):
-                skip = refusal(backend, specification, self.device)
+                skip = refusal(backend, specification, self.device, cast(Neuron, neuron.component))
                 if skip and not explicit:
                     for other in ranked[1:]:
                         if other.qualified not in others:
@@ -327,10 +327,14 @@ def _given(
     return given
 
 
-def refusal(backend: Registered, specification: Specification, device: str) -> str | None:
-    """Why ``backend`` cannot compute ``specification``, or None."""
+def refusal(backend: Registered, specification: Specification, device: str, neuron: Neuron | None = None) -> str | None:
+    """Return why ``backend`` cannot compute ``specification``, or None.
+
+    Without ``neuron``, the neuron that the specification names is taken to have a reference.
+    """
     component = cast(Backend, backend.component)
-    if specification.neuron.name not in component.neurons:
+    computes = component.names(specification.neuron.name) if neuron is None else component.computes(neuron)
+    if not computes:
         return f"{component.name} does not compute {specification.neuron.name}"
     if device != "auto" and device.split(":")[0] not in component.devices:
         return f"{component.name} runs on {', '.join(component.devices)}, not on {device}"

@@ -20,8 +20,9 @@ PARAMETERS: tuple[Parameter, ...] = (
         name="init",
         default="calibrated",
         kind="str",
-        choices=("calibrated", "torch"),
-        summary="calibrated: every layer starts at init_rate on training recordings; torch: its own default",
+        choices=("calibrated", "torch", "keep"),
+        summary="calibrated: every layer starts at init_rate on training recordings; torch: its own default; "
+        "keep: as the network was built",
     ),
     Parameter(
         name="init_rate",

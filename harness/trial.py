@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, cast
 from .components import Choice, Dataset, Metric
 from .devices import is_cuda, synchronise, use
 from .environment import harness_version
-from .errors import HandledError
+from .errors import HandledError, TrainingError
 from .exhausted import is_out_of_memory
 from .exhausted import sentence as exhausted
+from .foreign import describe, foreign_code
 from .memory import Peak, peak_memory
 from .observation import Training
 from .records import Record, Status
@@ -125,13 +126,14 @@ def run_trial(registry: Registry, job: TrialJob, report: Report) -> tuple[Record
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             trial = _Trial(registry, job, report, clock)
-            outcome, sentences, arrays = trial.run()
+            with foreign_code():
+                outcome, sentences, arrays = trial.run()
     except HandledError as error:
         failure = {"type": type(error).__name__, "message": str(error), "traceback": None}
         return _failed(job, trial, Status.FAILED, started=started, error=failure, timings=clock.phases), None
     except Exception as error:
         status = Status.OOM if is_out_of_memory(error) else Status.FAILED
-        message = str(error).splitlines()[0] if str(error) else ""
+        message = describe(error)
         if status is Status.OOM:
             message = exhausted(error, clock.phase, Specification.from_json(job.specification).recipe["batch_size"])
         trace = traceback.format_exc()
@@ -193,8 +195,9 @@ class _Trial:
         settle(self.job.threads, self.job.device)
         from .events.prepare import open_split
         from .events.splits import hold_out, split_warnings
+        from .finite import check_states
         from .initialisation import initialise
-        from .model import build
+        from .probe import probe
 
         recipe = self.specification.recipe
         with self.clock("load"):
@@ -215,11 +218,27 @@ class _Trial:
                 ),
             ]
         with self.clock("initialise"):
-            shape = tuple(self.train.frames.shape[2:])
-            model = build(self.registry, self.specification, shape, len(self.job.data["classes"]))
-            self.sentences += initialise(
-                model, self.registry, self.specification, self.train, self.train_indices, self.job.seed
+            classes = len(self.job.data["classes"])
+            model, other = self._build("weights"), self._build("probe")
+            self.sentences += probe(
+                other,
+                self.specification,
+                self.train,
+                classes=classes,
+                device=self.job.device,
+                trained=recipe["epochs"] > 0,
             )
+            self.sentences += initialise(
+                model,
+                self.registry,
+                self.specification,
+                self.train,
+                self.train_indices,
+                self.job.seed,
+                classes=classes,
+                other=other,
+            )
+            del other
             model.to(self.job.device)
             self.sentences += _silence_taken_in(model, self.train)
         rows = self._measure(model, "before")
@@ -229,12 +248,27 @@ class _Trial:
             outcome = self._train(model)
             arrays = {f"weights/{name}": value.detach().cpu().numpy() for name, value in model.state_dict().items()}
         outcome["split"] = how
+        with self.clock("check"):
+            check_states(model, self.test, batch_size=recipe["batch_size"], device=self.job.device)
         rows += self._measure(model, "after", arrays)
         outcome["predictions"] = hashlib.sha256(arrays["test/predictions"].tobytes()).hexdigest()[:20]
         # What differs when the same trial runs again is kept apart from what does not.
         self.noisy = [row for row in rows if row.get("kind") == "noisy"]
         outcome["metrics"] = [row for row in rows if row.get("kind") != "noisy"]
         return outcome, self.sentences, arrays
+
+    def _build(self, purpose: str) -> torch.nn.Module:
+        """Build the network, drawing what it draws under a seed of ``purpose``."""
+        import torch
+
+        from .initialisation import seed_of_weights
+        from .model import build
+
+        shape = tuple(self.train.frames.shape[2:])
+        seed = seed_of_weights(self.specification, shape, self.job.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed if purpose == "weights" else seed_for(seed, purpose))
+            return build(self.registry, self.specification, shape, len(self.job.data["classes"]))
 
     def _train(self, model: torch.nn.Module) -> dict[str, Any]:
         from .reload import weights_hash
@@ -277,6 +311,7 @@ class _Trial:
         self, model: torch.nn.Module, phase: str, arrays: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """The rows of every metric that runs in ``phase``; ``arrays`` receives the predictions of the one pass over test."""
+        import numpy as np
         import torch
 
         from .activity import Activity
@@ -319,6 +354,8 @@ class _Trial:
                     metrics=wanted,
                     activity=activity,
                 )
+            if not np.isfinite(evaluation.counts).all():
+                raise TrainingError(f"the network's output on {split} recordings is not finite, {phase} training")
             rows += evaluation.metrics
             if arrays is not None and predicts:
                 for name in ("predictions", "labels", "recordings", "counts"):

@@ -36,11 +36,10 @@ class BackendSuite(Suite):
     @cached_property
     def neurons(self) -> list[Neuron]:
         """The neurons that it names, that are installed and that have a definition."""
-        entries = self.registry.components("neuron")
-        found = [cast(Neuron, entry.component) for entry in entries if entry.component.name in self.backend.neurons]
-        found = [neuron for neuron in found if neuron.reference]
+        entries = [cast(Neuron, entry.component) for entry in self.registry.components("neuron")]
+        found = [neuron for neuron in entries if neuron.reference and self.backend.computes(neuron)]
         if not found:
-            raise SkipTest(f"none of {', '.join(self.backend.neurons)} is installed with a definition")
+            raise SkipTest(f"none of {self.backend.computed()} is installed with a definition")
         return found
 
     def cases(self, **options: Any) -> st.SearchStrategy[Case]:
@@ -58,13 +57,16 @@ class BackendSuite(Suite):
         if self.backend.refuses:
             there = "cuda" if carried else device
             assume(load_reference(self.backend.refuses)(case.neuron, case.feedback, there) is None)
-        made: nn.Module = load_reference(self.backend.layer)(case.neuron, case.shape, weights, **case.backend.values)
+        make = self.backend.layer_of(self._neuron(case))
+        made: nn.Module = make(case.neuron, case.shape, weights, **case.backend.values)
         return Carried(made) if carried else made
+
+    def _neuron(self, case: Case) -> Neuron:
+        return next(neuron for neuron in self.neurons if neuron.name == case.neuron.name)
 
     def definition(self, case: Case, weights: nn.Module | None = None) -> Any:
         """The definition's layer."""
-        neuron = next(neuron for neuron in self.neurons if neuron.name == case.neuron.name)
-        return load_reference(neuron.reference)(case.neuron, case.shape, weights)
+        return load_reference(self._neuron(case).reference)(case.neuron, case.shape, weights)
 
     def pair(
         self, case: Case, dtype: torch.dtype, device: str = "cpu"
@@ -154,6 +156,18 @@ class BackendSuite(Suite):
             trained = [name for name, p in self.layer(case).named_parameters() if p.requires_grad]
             defined = [name for name, p in self.definition(case).named_parameters() if p.requires_grad]
             assert len(trained) == len(defined), f"trained are {trained}, by the definition {defined}"
+
+        self.for_all(self.cases(), check)
+
+    def test_declared_parameters_hold_their_value(self) -> None:
+        """Parameters that bear the name of a declared one start at its value, so that training can keep them in range"""
+
+        def check(case: Case) -> None:
+            for name, parameter in self.layer(case).named_parameters():
+                declared = case.neuron.values.get(name.rpartition(".")[2])
+                if isinstance(declared, float):
+                    expected = torch.full_like(parameter, declared)
+                    assert torch.allclose(parameter, expected), f"{name} does not start at {declared:g}, as declared"
 
         self.for_all(self.cases(), check)
 

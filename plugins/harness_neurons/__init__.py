@@ -1,12 +1,12 @@
-"""The neurons iaf, lif and alif, declared: the discrete-time models that backends compute.
+"""The neurons iaf, lif and alif, declared, and the backend that computes any neuron by its reference.
 
-``harness_neurons.reference`` is their definition. Source of the models: sinabs 3.1 (``sinabs.layers.functional``), whose
+``harness_neurons.reference`` is the definition of the three. Source of the models: sinabs 3.1 (``sinabs.layers.functional``), whose
 order of operations within a step this is.
 """
 
 from collections.abc import Callable
 
-from harness import Neuron, Parameter, hookimpl
+from harness import Backend, Neuron, Parameter, hookimpl
 
 SURROGATES = (
     "single-exponential",
@@ -112,3 +112,16 @@ ALIF = Neuron(
 def register_neurons(register: Callable[[Neuron], None]) -> None:
     for neuron in (IAF, LIF, ALIF):
         register(neuron)
+
+
+@hookimpl
+def register_backends(register: Callable[[Backend], None]) -> None:
+    register(
+        Backend(
+            name="definition",
+            summary="any neuron as its reference defines it in plain torch: slow, taken by default if nothing else computes it",
+            layer="harness_neurons.definition:layer",
+            neurons=("*",),
+            speed=0.0,
+        )
+    )

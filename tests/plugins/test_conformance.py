@@ -43,6 +43,11 @@ class TestSinabs(BackendSuite):
         super().test_a_second_derivative_is_right_or_an_error()
 
 
+class TestDefinition(BackendSuite):
+    name = "definition"
+    examples = 15
+
+
 class TestExodus(BackendSuite):
     """On a CUDA device; elsewhere every check is skipped with the reason."""
 

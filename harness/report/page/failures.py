@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .elements import Markup, tag
 from .gathering import Material, Trial
@@ -34,6 +36,12 @@ def failures(material: Material, place: Path) -> tuple[str, Markup | None]:
     )
 
 
+def _cause(error: Mapping[str, Any]) -> str:
+    kind, message = str(error.get("type") or "no cause"), str(error.get("message") or "none was recorded")
+    # The message of an exception in a plugin begins with its type.
+    return message if message.startswith(kind) else f"{kind}: {message}"
+
+
 def _failure(trial: Trial, place: Path, *, unfolded: bool) -> Markup:
     record = trial.record
     error = record.error if isinstance(record.error, dict) else {}
@@ -51,7 +59,7 @@ def _failure(trial: Trial, place: Path, *, unfolded: bool) -> Markup:
         ),
         tag(
             "p",
-            tag("code", f"{error.get('type') or 'no cause'}: {error.get('message') or 'none was recorded'}"),
+            tag("code", _cause(error)),
             class_="message",
         ),
         [tag("h4", f"End of its log, {_count(ended)}"), tag("pre", ended, tabindex=0)] if ended else None,
