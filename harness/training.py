@@ -91,6 +91,8 @@ def fit(
                     best = (rank, epoch, _state(model))
             if test_feed is not None:
                 test = evaluate(model, test_feed, batch_size=recipe["batch_size"])
+                if not math.isfinite(test.loss):
+                    raise NotFiniteError(_of_loss("loss on test", epoch, recipe, check))
                 scores["test_accuracy"] = test.accuracy
             for name, value in scores.items():
                 curves.setdefault(name, []).append(value)

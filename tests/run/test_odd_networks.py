@@ -62,7 +62,7 @@ def test_pretrained_weights_are_kept_where_that_is_asked_for_and_else_missed_alo
     assert not np.allclose(weights["calibrated"], expected)
     sentence = "init=calibrated replaces weights that the network odd brings (first.weight)"
     assert any(sentence in warning for warning in found["calibrated"].warnings)
-    assert found["keep"].warnings == ()
+    assert not any("brings" in warning for warning in found["keep"].warnings)
     assert sentence in " ".join(done.stdout.split())
 
 
