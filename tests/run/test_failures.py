@@ -83,7 +83,7 @@ def test_every_way_to_fail_costs_its_own_row(fresh, faulty):
         "eat": "oom",
     }
     messages = {fault: (record.error or {}).get("message", "") for fault, record in found.items()}
-    assert messages["raise"] == "RuntimeError: boom in the backend (faulty.py:10)"
+    assert messages["raise"] == "RuntimeError: boom in the backend (faulty.py:9)"
     assert "boom in the backend" in found["raise"].error["traceback"]
     assert "SIGKILL" in messages["kill"]
     assert "status 7" in messages["exit"]
