@@ -52,6 +52,8 @@ def _open(path: Path) -> npt.NDArray[Any]:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except MemoryError:
+        raise
     except Exception as error:  # what damaged headers raise is not listed anywhere
         cause = " ".join(str(error).split())[:200]
         raise DataError(f"{path}: not a recording, or a truncated one ({cause}); fetch it again") from None

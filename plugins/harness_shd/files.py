@@ -61,8 +61,11 @@ def archive_notes(root: Path, split: str) -> list[str]:
     archive = root / FOLDER / f"shd_{split}.h5.zip"
     if not archive.exists():
         return []
-    with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
+    try:
+        with archive.open("rb") as file:
+            found = hashlib.file_digest(file, "md5").hexdigest()
+    except OSError as error:
+        return [f"{archive.name} cannot be read ({reason(error)}), so its checksum is not known"]
     if found == OFFICIAL_MD5[split]:
         return []
     return [f"{archive.name} is not the official archive (md5 {found}); accuracies are not SHD's"]
@@ -103,6 +106,8 @@ def _unpack_to(archive: Path, target: Path) -> None:
         temporary.replace(target)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"{archive}: damaged ({error}); remove it and fetch it again") from None
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed by a method that Python lacks
+        raise DataError(f"{archive}: cannot be unpacked ({error}); unpack it by hand") from None
     finally:
         temporary.unlink(missing_ok=True)
 

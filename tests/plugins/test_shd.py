@@ -8,6 +8,7 @@ import http.server
 import importlib
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import zipfile
@@ -280,3 +281,128 @@ def test_an_edit_that_the_fingerprint_does_not_see_is_a_file_that_was_written_ag
     assert source(copy, "train").modified == first
     os.utime(path, ns=(0, 0))
     assert source(copy, "train").modified != first
+
+
+# What HDF5 refuses, and why.
+
+
+def test_a_file_that_another_process_writes_is_not_called_damaged(copy):
+    path = copy / "SHD" / "shd_train.h5"
+    writer = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import h5py; file = h5py.File({str(path)!r}, 'r+'); print('open', flush=True); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout.readline() == "open\n"
+    try:
+        with pytest.raises(DataError) as raised:
+            source(copy, "train")
+    finally:
+        writer.communicate("\n")
+    text = str(raised.value)
+    assert text.startswith(f"{path}: another process has it open for writing; ")
+    assert "fetch it again" not in text
+    assert len(source(copy, "train")) == 40
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(13, "[Errno 13] Unable to open file (error message = 'Permission denied')"), "Permission denied"),
+        (IsADirectoryError(21, "Unable to open file (Is a directory)"), "Is a directory"),
+        (OSError(24, "Unable to open file"), "Too many open files"),
+        (OSError(37, "Unable to open file (unable to lock file, errno = 37)"), "set HDF5_USE_FILE_LOCKING=FALSE"),
+        (OSError("Unable to open file (file is already open for write (may use <h5clear file> to clear file "
+                 "consistency flags))"), "clear its flags with h5clear"),
+    ],
+)  # fmt: skip
+def test_what_the_system_refuses_is_said_and_nothing_is_to_be_fetched_again(copy, monkeypatch, error, message):
+    def refused(*arguments):
+        raise error
+
+    monkeypatch.setattr("h5py.File", refused)
+    with pytest.raises(DataError) as raised:
+        source(copy, "train")
+    assert message in str(raised.value)
+    assert "fetch it again" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+# Times and units that are something else.
+
+
+def rewritten(folder, change, times="f2", units="u2"):
+    """The training file with (times, units) of every recording changed, and stored as these types."""
+    with h5py.File(folder / "SHD" / "shd_train.h5", "r+") as file:
+        pairs = [
+            change(np.asarray(t, dtype="f8"), u)
+            for t, u in zip(file["spikes/times"], file["spikes/units"], strict=True)
+        ]
+        for place, (name, kind) in enumerate((("times", times), ("units", units))):
+            del file[f"spikes/{name}"]
+            made = file.create_dataset(f"spikes/{name}", (len(pairs),), h5py.vlen_dtype(np.dtype(kind)))
+            for index, pair in enumerate(pairs):
+                made[index] = pair[place].astype(kind)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_seconds_of_any_float_are_read(copy, layout, kind):
+    rewritten(copy, lambda t, u: (t, u), times=kind, units="i8")
+    ours, theirs = source(copy, "train").bulk(0, 40), source(layout, "train").bulk(0, 40)
+    np.testing.assert_array_equal(ours.t, theirs.t)
+    np.testing.assert_array_equal(ours.x, theirs.x)
+
+
+@pytest.mark.parametrize(
+    ("change", "kinds", "message"),
+    [
+        (lambda t, u: (t * 1e3, u), ("f4", "u2"), r"recording 0 has a spike at \d+.* s; .* are times in ms or µs"),
+        (lambda t, u: (t * 1e6, u), ("f8", "u2"), r"recording 0 has a spike at .* s; .* are times in ms or µs"),
+        (lambda t, u: (t * 1e9, u), ("f2", "u2"), r"has a spike at inf s"),
+        (lambda t, u: (t * np.nan, u), ("f2", "u2"), r"has a spike at nan s"),
+        (lambda t, u: (t * 1e3, u), ("i4", "u2"), "spikes/times holds int32, and SHD's times are seconds"),
+        (lambda t, u: (u, t), ("u2", "f2"), "times holds uint16 and spikes/units float16: they are swapped"),
+        (lambda t, u: (u, t), ("f4", "f4"), "spikes/units holds float32, .* are they swapped with times"),
+        (lambda t, u: (u, t), ("f2", "u2"), r"has a spike at \d+ s; .* swapped with units"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_times_in_another_unit_or_in_the_place_of_units_are_refused(copy, change, kinds, message):
+    rewritten(copy, change, *kinds)
+    with pytest.raises(DataError, match=message) as raised:
+        source(copy, "train").bulk(0, 40)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("labels", [np.zeros(40, "f4"), np.zeros((40, 20), "u1"), np.array([b"one"] * 40)])
+def test_labels_of_another_kind_are_refused(copy, labels):
+    with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
+        del file["labels"]
+        file["labels"] = labels
+    with pytest.raises(DataError, match=r"shd_train\.h5: labels are .*, not a whole number a recording"):
+        source(copy, "train")
+
+
+def test_spikes_that_are_no_lists_are_refused(copy):
+    with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
+        del file["spikes/times"]
+        file["spikes/times"] = np.zeros((40, 100))
+    with pytest.raises(DataError, match="spikes/times is no list of arrays of numbers"):
+        source(copy, "train")
+
+
+def test_an_encrypted_archive_is_one_line(copy):
+    zipped(copy)
+    archive = copy / "SHD" / "shd_train.h5.zip"
+    content = bytearray(archive.read_bytes())
+    # The flag of encryption, in the local header and in the central directory.
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=r"shd_train\.h5\.zip: cannot be unpacked \(.*encrypted.*unpack it by hand"):
+        fetch(copy, silent)
