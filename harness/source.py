@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Bulk:
     """The events of several recordings, end to end: recording k holds ``[offsets[k], offsets[k + 1])``.
 
-    ``t`` is int64 microseconds from the recording's time 0; ``x`` (and ``y``, ``p`` where the sensor has them) integers.
+    ``t`` is microseconds from the recording's time 0, int64 (other integers, whole floats and ``timedelta64`` are converted);
+    ``x``, and ``y``, ``p`` if the sensor has them, are integers from 0.
     """
 
     t: npt.NDArray[np.int64]
@@ -27,7 +28,8 @@ class Bulk:
 
 
 class Source(Protocol):
-    """A sequence of ``(events, label)``: a structured array with fields t (µs), x, and y, p where there are any, by time.
+    """A sequence of ``(events, label)``: a structured array with fields t (whole µs, or ``timedelta64``), x, and y, p if the
+    sensor has them, in order of time; and the index of a class. What is read is checked (:mod:`harness.events.validation`).
 
     Optional attributes: ``labels`` (all labels at once), ``groups`` (speaker or subject of each recording),
     ``fingerprint`` (a string that changes when the events do and is equal on every machine), ``modified`` (a string that

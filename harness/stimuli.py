@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .components import Dataset, load_reference
-from .errors import UsageError
-from .events.encode import encode
+from .errors import DataError, UsageError
+from .events.encode import encode_bulk
+from .events.validation import open_source
 from .experiment import Experiment
 from .lookup import find_kind
 from .plan import plan_dataset
@@ -131,10 +132,13 @@ def recorded_channel(
     choice, encoding = plan_dataset(Experiment(plugins=(entry.qualified,), settings=used), entry)
     if dataset.fetch:
         load_reference(dataset.fetch)(data, lambda *_: None, **choice.values)
-    source = load_reference(dataset.source)(data, split, **choice.values)
+    source = open_source(dataset, data, split, choice.values)
     if not 0 <= recording < len(source):
         raise UsageError(f"recording {recording}: the {split} split of {name} has 0 to {len(source) - 1}")
-    frames = encode(source[recording][0], encoding, dataset.sensor_size).frames
+    try:
+        frames = encode_bulk(source.read([recording]), encoding, dataset.sensor_size, np.array([recording])).frames
+    except DataError as error:
+        raise source.named(error) from None
     if not len(frames) or not frames.shape[1]:
         raise UsageError(f"recording {recording}: {name} encodes it to nothing; name another")
     shape, flat = frames.shape[2:], frames[0].reshape(frames.shape[1], -1)
@@ -142,7 +146,7 @@ def recorded_channel(
         raise UsageError(f"channel {channel}: {name} has 0 to {flat.shape[1] - 1}")
     shown = int(flat.sum(0, dtype=np.int64).argmax()) if channel is None else channel
     place = "p {}, y {}, x {}".format(*np.unravel_index(shown, shape)) if len(shape) == 3 else ""
-    marked = " (synthetic)" if not dataset.synthetic and getattr(source, "synthetic", False) else ""
+    marked = " (synthetic)" if not dataset.synthetic and source.synthetic else ""
     pieces = [
         f"{name}{marked} {split} recording {recording}",
         *([f"slice 1 of {len(frames)}"] if len(frames) > 1 else []),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from harness import Encoding
-from harness.events.encode import bulk_of, encode, sample_shape
+from harness.events.encode import encode, sample_shape
+from harness.events.fields import bulk_of
 from harness.inspection.findings import Compared, Inspection, Losses, Shown, SplitFindings, TimeHistogram
 
 BIN_US = 1000

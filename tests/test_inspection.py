@@ -320,13 +320,28 @@ def test_a_recording_that_cannot_be_is_named(held):
     ("groups", "label", "message"),
     [
         (["a"], 0, "train: 1 groups for 2 recordings"),
-        (None, "a", "train: labels are no whole numbers, one a recording"),
-        (None, [1, 2], "train: labels are no whole numbers, one a recording"),
+        (None, "a", "train: labels are no whole numbers, one a recording: that of recording 1 is 'a'"),
+        (None, [1, 2], "train: labels are no whole numbers, one a recording: that of recording 1 is a list of shape"),
     ],
 )
 def test_what_a_source_says_of_its_recordings_must_fit_them(held, groups, label, message):
     with pytest.raises(DataError, match=message):
         held([([0], 0), ([1], label)], held={"train groups": groups})
+
+
+def test_what_a_run_would_refuse_or_warn_of_is_noted(held):
+    """An inspection shows such a split all the same, so that one can see what is wrong."""
+    late = held([([25], 0), ([30, 31], 1)])
+    assert any(
+        note.startswith("a run would refuse this train split: all of its 3 events lie after encoding.crop = 20 ms")
+        for note in late.notes
+    )
+    assert late.splits["train"].losses.cropped == 3
+    short = held([([0.1, 0.3], 0), ([0.2], 1)])
+    assert any(note.startswith("train: half of its recordings lie within one bin of 2 ms") for note in short.notes)
+    cut = held([([0.1], 0)], settings={"encoding": ["cut"]})
+    assert any("one slice of 10 ms: a run would refuse this encoding: at the median" in note for note in cut.notes)
+    assert not any("times must be" in note for note in held([([0.1, 9], 0)], [([2, 12], 1)]).notes)
 
 
 def test_json_is_strict_and_holds_every_number(held):

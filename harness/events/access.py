@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ..components import load_reference
 from .encode import encode_bulk
 from .frames import Frames
-from .reading import gather
+from .validation import CheckedSource, open_source
 
 if TYPE_CHECKING:
     from ..components import Choice, Dataset, Encoding
@@ -29,18 +28,15 @@ class SplitEvents:
         self._encoding = encoding
 
     @cached_property
-    def _source(self) -> Any:
-        return load_reference(self._dataset.source)(self._data, self._split, **self._choice.values)
+    def _source(self) -> CheckedSource:
+        return open_source(self._dataset, self._data, self._split, self._choice.values)
 
     def read(self, recordings: Sequence[int]) -> Bulk:
         """The events of these recordings, end to end; raises :class:`DataError` where they cannot be read."""
         if not len(recordings):
             raise ValueError("no recordings to read")
         first, last = int(recordings[0]), int(recordings[-1])
-        if hasattr(self._source, "bulk") and list(recordings) == list(range(first, last + 1)):
-            found: Bulk = self._source.bulk(first, last + 1)
-            return found
-        return gather([self._source[int(index)][0] for index in recordings])
+        return self._source.read(recordings, bulk=list(recordings) == list(range(first, last + 1)))
 
     def encode(self, bulk: Bulk, recordings: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> Frames:
         """``bulk`` as frames by the trial's own encoding; one id and one label a recording."""

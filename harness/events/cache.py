@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import math
@@ -18,13 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from ..places import CACHE, writing
+from ..places import CACHE, reason, writing
 from .frames import Frames
 from .packed import PackedFrames
 
 MANIFEST = "manifest.json"
 DENSE_FILE = "frames.bin"
 PACKED_FILE = "packed.bin"
+# What the system says of a file that is not there, or of something else in its place.
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _ARRAYS = ("labels", "recordings", "groups", "lengths")
 
 
@@ -79,15 +82,23 @@ class Entry:
         try:
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read: {error}; 'harness cache clear' removes it") from None
+            raise _unreadable(path, error) from None
         return data
 
     def intact(self, split: str) -> bool:
-        """Whether the split is there and every byte is as it was written."""
+        """Return True if the split is there and every byte is as it was written.
+
+        Raises:
+            DataError: the system refuses to read it, which says nothing of what is there.
+        """
         try:
-            manifest = self.manifest(split)
+            manifest = json.loads((self.path / split / MANIFEST).read_text(encoding="utf-8"))
             return all(checksum(self.path / split / name) == crc for name, crc in manifest["checksums"].items())
-        except (DataError, OSError, KeyError, TypeError, AttributeError):
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return False
+            raise _unreadable(self.path / split, error) from None
+        except (ValueError, KeyError, TypeError, AttributeError):
             return False
 
     def set_aside(self, split: str) -> list[str]:
@@ -137,7 +148,14 @@ def open_split(path: Path, split: str) -> Frames:
         opened = _dense(folder, shape, dtype) if manifest["form"] == "dense" else _packed(folder, starts, shape, dtype)
         return Frames(frames=opened, **arrays)
     except (OSError, LookupError, TypeError, ValueError, EOFError) as error:
-        raise DataError(f"{folder}: cannot be read: {error}; 'harness cache clear' removes it") from None
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    """What to say of cached frames: those that are damaged may go, those that the system refuses to read are named."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno not in _ABSENT:
+        return DataError(f"{path}: cannot be read: {reason(error)}; mend that, or name another folder with {CACHE}")
+    return DataError(f"{path}: cannot be read: {error}; 'harness cache clear' removes it")
 
 
 def _dense(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, UsageError
+from .fields import bulk_of, check_names, required_fields, whole_bulk
 
 if TYPE_CHECKING:
     from ..components import Encoding
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 Narrow = TypeVar("Narrow", bound=np.unsignedinteger[Any])
+_FROM_ZERO = "; polarities count from 0, so -1 must become 0"
 # What fits no memory comes of a time that was misread, not of a long recording.
 _MOST = 8 * 2**30
 
@@ -57,22 +59,11 @@ def sample_shape(encoding: Encoding, sensor_size: tuple[int, int, int]) -> tuple
     return (kept, max(height // factor, 1), width // factor)
 
 
-def bulk_of(events: npt.NDArray[Any]) -> Bulk:
-    """One recording, a structured array with fields t (µs) and x, and y, p where the sensor has them; views where t is int64."""
-    from ..source import Bulk
-
-    names = events.dtype.names or ()
-    return Bulk(
-        t=events["t"].astype(np.int64, copy=False),
-        x=events["x"],
-        y=events["y"] if "y" in names else None,
-        p=events["p"] if "p" in names else None,
-        offsets=np.array([0, len(events)], dtype=np.int64),
-    )
-
-
 def encode(events: npt.NDArray[Any], encoding: Encoding, sensor_size: tuple[int, int, int]) -> Encoded:
-    """One recording: a structured array with fields t (µs) and x, and y, p where the sensor has them."""
+    """One recording: a structured array with fields t (µs) and x, and y, p where the sensor has them.
+
+    Raises as :func:`encode_bulk`, and :class:`DataError` for values that are no whole numbers.
+    """
     return encode_bulk(bulk_of(events), encoding, sensor_size)
 
 
@@ -94,9 +85,46 @@ def check_whole(bulk: Bulk, numbers: Ints) -> None:
     whole = all(values is None or len(values) == count for values in (bulk.x, bulk.y, bulk.p))
     if not whole or offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets.astype(np.int64)) < 0).any():
         raise DataError(
-            f"recordings {', '.join(map(str, numbers))}: the bulk reader's arrays differ in length, or its offsets do not "
+            f"{called(numbers)}: the bulk reader's arrays differ in length, or its offsets do not "
             f"divide their {count} events"
         )
+
+
+def check_fields(bulk: Bulk, sensor_size: tuple[int, int, int], numbers: Ints) -> Bulk:
+    """Return ``bulk`` in whole numbers, with every coordinate of the sensor and no polarities that the sensor would merge.
+
+    Args:
+        bulk: recordings end to end.
+        sensor_size: (width, height, polarities).
+        numbers: what messages call the recordings.
+
+    Raises:
+        DataError: y or p is missing, a value is no whole number, or a sensor of one polarity has events of several.
+    """
+    names = tuple(name for name in ("t", "x", "y", "p") if getattr(bulk, name) is not None)
+    check_names(names, required_fields(sensor_size), called(numbers))
+    whole = whole_bulk(bulk, lambda event: f"recording {numbers[_owner(bulk, event)]}")
+    if sensor_size[2] == 1 and whole.p is not None and len(whole.p):
+        low, high = int(whole.p.min()), int(whole.p.max())
+        if low != high:
+            other = int(np.argmax(whole.p != whole.p[0]))
+            raise DataError(f"recording {numbers[_owner(bulk, other)]}: {merged_polarities(low, high)}")
+    return whole
+
+
+def merged_polarities(low: int, high: int) -> str:
+    """What to say of events of several polarities on a sensor of one."""
+    return (
+        f"the sensor has one polarity, and events have p = {low} and p = {high}; declare two polarities in sensor_size, and "
+        "set encoding.polarity=merge to add them up"
+    )
+
+
+def called(numbers: Ints) -> str:
+    """``recording 3``, or ``recordings 3 to 34``."""
+    if not len(numbers):
+        return "no recording"
+    return f"recording {numbers[0]}" if len(numbers) == 1 else f"recordings {numbers[0]} to {numbers[-1]}"
 
 
 def counts_of(bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int], enough: int) -> list[tuple[int, int]]:
@@ -125,7 +153,7 @@ def _check(bulk: Bulk, sensor_size: tuple[int, int, int], numbers: Ints) -> None
             wrong = int(np.flatnonzero((values < 0) | (values >= size))[0])
             raise DataError(
                 f"recording {numbers[_owner(bulk, wrong)]}: an event at {name} = {values[wrong]} lies outside the sensor "
-                f"of {width} x {height} x {polarities}"
+                f"of {width} x {height} x {polarities}{_FROM_ZERO if name == 'p' and values[wrong] < 0 else ''}"
             )
     if len(bulk.t) and bulk.t.min() < 0:
         wrong = int(np.flatnonzero(bulk.t < 0)[0])
@@ -142,15 +170,16 @@ class _Counter:
     """Events ready for the compiled pass, and the shape that they are counted into."""
 
     def __init__(self, bulk: Bulk, encoding: Encoding, sensor_size: tuple[int, int, int], numbers: Ints) -> None:
-        self.bulk, self.encoding, self.sensor_size, self.numbers = bulk, encoding, sensor_size, numbers
+        self.encoding, self.sensor_size, self.numbers = encoding, sensor_size, numbers
         self.shape = sample_shape(encoding, sensor_size)
         # The compiled pass looks at no bounds but the sensor's.
         check_whole(bulk, numbers)
+        self.bulk = bulk = check_fields(bulk, sensor_size, numbers)
         self.offsets, count = np.ascontiguousarray(bulk.offsets, dtype=np.int64), len(bulk.t)
         safe = _safe(bulk.x, np.uint16) and _safe(bulk.y, np.uint16) and _safe(bulk.p, np.uint8)
         if encoding.tonic_window is not None or not safe:
             _check(bulk, sensor_size, numbers)
-        self.t = bulk.t.astype(np.int64, copy=False)
+        self.t = bulk.t
         self.x, self.y = _as(bulk.x, np.uint16, count), _as(bulk.y, np.uint16, count)
         self.p = _as(bulk.p, np.uint8, count)
 
@@ -205,7 +234,7 @@ class _Counter:
                 )
             raise DataError(
                 f"recording {self.numbers[longest]}: with an event {limits[longest] / 1e6:g} s from its start, frames "
-                f"would take {alone / 2**30:.0f} GiB"
+                f"would take {alone / 2**30:.0f} GiB; times must be microseconds from the recording's start"
             )
         return total
 

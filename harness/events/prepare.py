@@ -16,8 +16,10 @@ from .cache import Entry, cache_entries, clear, entry_at, open_split
 from .encode import encode_bulk, sample_shape
 from .frames import Frames
 from .identity import SplitIdentity, identify
+from .plausibility import Plausibility
 from .reading import Ints, chunks, portions, subset
 from .remarks import Unseen, missing_classes, sentences
+from .validation import CheckedSource, open_source
 from .writer import SplitWriter
 
 if TYPE_CHECKING:
@@ -61,10 +63,11 @@ def prepare(
     shape = sample_shape(encoding, dataset.sensor_size)
     if dataset.fetch:
         load_reference(dataset.fetch)(data, report, **choice.values)
-    make = load_reference(dataset.source)
-    sources = {split: make(data, split, **choice.values) for split in SPLITS}
-    found = {split: _identified(dataset, split, source, report) for split, source in sources.items()}
-    notes = [note for source in sources.values() for note in getattr(source, "notes", ())]
+    sources = {split: open_source(dataset, data, split, choice.values) for split in SPLITS}
+    found = {split: _identified(source, report) for split, source in sources.items()}
+    notes = [note for source in sources.values() for note in source.notes]
+    if len({item.fingerprint for item in found.values()}) < len(SPLITS):
+        notes.append(f"{dataset.name}: train and test have one fingerprint; do they hold the same recordings?")
     state = digest(
         {
             "dataset": [dataset.name, choice.to_json(), dataset.sensor_size, dataset.classes],
@@ -84,16 +87,17 @@ def prepare(
             _encode_split(entry, split, source, found[split], dataset, encoding, limit, shape, report)
             built.append(split)
         for split in built:
-            if getattr(sources[split], "fingerprint", None):  # without one, all would have to be read once more
-                again = _identified(dataset, split, make(data, split, **choice.values), report)
+            if sources[split].fingerprint:  # without one, all would have to be read once more
+                again = _identified(open_source(dataset, data, split, choice.values), report)
                 if (again.meaning, again.modified) != (found[split].meaning, found[split].modified):
                     entry.set_aside(split)
                     raise DataError(f"{dataset.name}: the {split} split changed while it was encoded; run again")
     splits = {split: entry.manifest(split) for split in SPLITS}
-    synthetic = dataset.synthetic or any(getattr(source, "synthetic", False) for source in sources.values())
+    synthetic = dataset.synthetic or any(source.synthetic for source in sources.values())
     frames = digest({split: [splits[split][name] for name in ("shape", "dtype", "checksums")] for split in SPLITS})
     warnings = [sentence for item in found.values() for sentence in item.warnings]
     for split, manifest in splits.items():
+        warnings += manifest.get("warnings", ())
         warnings += sentences(split, manifest, encoding, dataset.classes, limit)
     return {
         "path": str(entry.path),
@@ -124,16 +128,16 @@ def _told(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _identified(dataset: Dataset, split: str, source: Any, report: Progress) -> SplitIdentity:
+def _identified(source: CheckedSource, report: Progress) -> SplitIdentity:
     if not len(source):
-        raise DataError(f"{dataset.name}: the {split} split holds no recordings")
-    return identify(source, split, len(dataset.classes), report)
+        raise DataError(f"{source.dataset.name}: the {source.split} split holds no recordings")
+    return identify(source, report)
 
 
 def _encode_split(
     entry: Entry,
     split: str,
-    source: Any,
+    source: CheckedSource,
     identity: SplitIdentity,
     dataset: Dataset,
     encoding: Encoding,
@@ -143,7 +147,8 @@ def _encode_split(
 ) -> None:
     labels, named = identity.labels, identity.groups
     chosen = subset(labels, limit)
-    unseen = Unseen(encoding)
+    source.spot_check(chosen)
+    unseen, plausibility = Unseen(encoding), Plausibility(source.split, encoding)
     totals = {"events": 0, "cropped": 0, "incomplete": 0, "incomplete_slices": 0}
     with SplitWriter(entry, split, shape) as writer:
         done = 0
@@ -153,26 +158,35 @@ def _encode_split(
                     for name, count in _add(writer, part, encoding, dataset.sensor_size, numbers).items():
                         totals[name] += count
             except DataError as error:
-                raise DataError(f"{dataset.name} {split}, {error}") from None
+                raise source.named(error) from None
             unseen.add(bulk, indices)
+            plausibility.add(bulk)
             totals["events"] += len(bulk.t)
             done += len(indices)
             report(f"encoding {split}", done, len(chosen))
         recordings = writer.recordings()
         if not len(recordings):
-            raise DataError(f"{dataset.name}: no {split} recording is as long as one slice of {encoding.slice:g} ms")
+            raise DataError(
+                f"{dataset.name}: no {split} recording is as long as one slice of {encoding.slice:g} ms: "
+                f"{plausibility.too_short()}"
+            )
+        kept = totals["events"] - totals["cropped"] - totals["incomplete"]
+        if refusal := plausibility.refusal(totals["events"], kept):
+            raise DataError(f"{source.where}: {refusal}")
+        warnings = plausibility.warnings(totals["events"], totals["cropped"])
         missing = missing_classes(labels[recordings], len(dataset.classes))
         writer.finish(
             labels=labels[recordings],
             groups=None if named is None else named[recordings],
             facts={
                 **totals,
-                "kept": totals["events"] - totals["cropped"] - totals["incomplete"],
+                "kept": kept,
                 "recordings": len(chosen),
                 "dataset": dataset.name,
                 "groups": None if named is None else sorted(set(named[chosen].tolist())),
                 **unseen.facts(chosen, recordings),
                 **({"missing_classes": missing} if missing else {}),
+                **({"warnings": warnings} if warnings else {}),
             },
         )
 

@@ -12,9 +12,11 @@ import numpy as np
 
 from ..components import load_reference
 from ..errors import DataError, UsageError, nearest
-from ..events.encode import bulk_of, encode_bulk, ends_of
-from ..events.reading import Ints, checked_groups, checked_labels, chunks, subset
+from ..events.encode import encode_bulk, ends_of
+from ..events.plausibility import Plausibility
+from ..events.reading import Ints, chunks, subset
 from ..events.remarks import Unseen, missing_classes, sentences
+from ..events.validation import CheckedSource, open_source
 from ..places import data_folder
 from ..registry import Registry
 from ..source import Bulk
@@ -66,18 +68,17 @@ def inspect_dataset(
     folder = data_folder(data)
     if dataset.fetch:
         load_reference(dataset.fetch)(folder, progress, **values)
-    make = load_reference(dataset.source)
-    read = {part: _Split(asked, part, make(folder, part, **values), limit) for part in SPLITS}
+    read = {part: _Split(asked, part, open_source(dataset, folder, part, values), limit) for part in SPLITS}
     # Before the pass, so that a name that was mistyped costs no time.
     numbers = chosen_recordings(read[split].labels, dataset.classes, split, named=classes, numbers=shown)
     for part in read.values():
         part.count(progress)
     drawn = tuple(read[split].shown(number) for number in numbers)
-    notes = [str(note) for part in read.values() for note in getattr(part.source, "notes", ())]
+    notes = [str(note) for part in read.values() for note in part.source.notes]
     notes += [note for part in read.values() for note in part.remarks()]
     return Inspection(
         dataset=dataset.name,
-        synthetic=dataset.synthetic or any(getattr(part.source, "synthetic", False) for part in read.values()),
+        synthetic=dataset.synthetic or any(part.source.synthetic for part in read.values()),
         parameters=dict(values),
         sensor_size=dataset.sensor_size,
         classes=dataset.classes,
@@ -96,19 +97,20 @@ class _Split:
 
     asked: Asked
     split: str
-    source: Any
+    source: CheckedSource
     limit: int | None
 
     def __post_init__(self) -> None:
         dataset = self.asked.dataset
-        self.labels: Ints = checked_labels(self.source, len(dataset.classes), self.split)
+        self.labels: Ints = self.source.labels
         if not len(self.labels):
             raise DataError(f"{dataset.name}: the {self.split} split holds no recordings")
-        self.groups = checked_groups(self.source, self.split)
+        self.groups = self.source.groups
         self.chosen = subset(self.labels, self.limit)
         self.sizes, self.ends = (np.zeros(len(self.chosen), dtype=np.int64) for _ in range(2))
         self.times = TimeSums()
         self.unseen = Unseen(self.asked.encoding)
+        self.plausibility = Plausibility(self.split, self.asked.encoding)
         encodings = [encoding for _, encoding in self.asked.compared] or [self.asked.encoding]
         self.sums = [EncodingSums(encoding, dataset.sensor_size) for encoding in encodings]
 
@@ -122,10 +124,11 @@ class _Split:
                     sums.add(bulk, indices)
                 except DataError as error:
                     under = f" under {self.asked.compared[number][0]}" if number else ""
-                    raise DataError(f"{self.asked.dataset.name} {self.split}{under}, {error}") from None
+                    raise DataError(f"{self.source.where}{under}, {error}") from None
             self.sizes[own], self.ends[own] = np.diff(bulk.offsets), ends_of(bulk.t, bulk.offsets)
             self.times.add(bulk.t)
             self.unseen.add(bulk, indices)
+            self.plausibility.add(bulk)
             done += len(indices)
             progress(f"reading {self.split}", done, len(self.chosen))
 
@@ -146,11 +149,11 @@ class _Split:
         )
 
     def shown(self, number: int) -> Shown:
-        bulk = self.source.bulk(number, number + 1) if hasattr(self.source, "bulk") else bulk_of(self.source[number][0])
+        bulk = self.source.read([number], bulk=True)
         try:
             frames = _frames(bulk, self.asked, self.asked.encoding, number)
         except DataError as error:
-            raise DataError(f"{self.asked.dataset.name} {self.split}, {error}") from None
+            raise self.source.named(error) from None
         return Shown(
             split=self.split,
             recording=number,
@@ -161,17 +164,25 @@ class _Split:
         )
 
     def remarks(self) -> list[str]:
-        """What a run would refuse, or say of recordings and classes that its numbers do not speak of."""
-        if self.sums[0].frames().samples:
-            sampled, classes = self.sums[0].sampled(), self.asked.dataset.classes
-            facts = {
-                "recordings": len(self.chosen),
-                **self.unseen.facts(self.chosen, sampled),
-                "missing_classes": missing_classes(self.labels[sampled], len(classes)),
-            }
-            return sentences(self.split, facts, self.asked.encoding, classes, self.limit)
-        window = self.asked.encoding.slice
-        return [f"no {self.split} recording is as long as one slice of {window:g} ms: a run would refuse this encoding"]
+        """What a run would refuse, or warn of."""
+        losses, sampled, classes = self.sums[0].losses(), self.sums[0].sampled(), self.asked.dataset.classes
+        if not self.sums[0].frames().samples:
+            window = self.asked.encoding.slice
+            return [
+                f"no {self.split} recording is as long as one slice of {window:g} ms: a run would refuse this encoding: "
+                f"{self.plausibility.too_short()}"
+            ]
+        if refusal := self.plausibility.refusal(losses.events, losses.kept):
+            return [f"a run would refuse this {self.split} split: {refusal}"]
+        facts = {
+            "recordings": len(self.chosen),
+            **self.unseen.facts(self.chosen, sampled),
+            "missing_classes": missing_classes(self.labels[sampled], len(classes)),
+        }
+        return [
+            *self.plausibility.warnings(losses.events, losses.cropped),
+            *sentences(self.split, facts, self.asked.encoding, classes, self.limit),
+        ]
 
 
 def _frames(bulk: Bulk, asked: Asked, encoding: Any, number: int) -> Any:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from harness import Bulk, Encoding
 from harness.errors import DataError, UsageError
 from harness.events.encode import encode, encode_bulk, sample_shape
-from harness.events.reading import gather, portions
+from harness.events.fields import bulk_of, join
+from harness.events.reading import portions
 
 EVENT = np.dtype([("t", np.int64), ("x", np.int64), ("y", np.int64), ("p", np.int64)])
 
@@ -117,7 +118,7 @@ def test_many_at_once_are_each_as_alone(data, encoding):
 def test_parts_hold_no_more_counts_than_asked_for_and_give_the_same_frames(data, encoding, most):
     sensor = (8, 4, 2)
     several = data.draw(st.lists(recordings(sensor, most=20), min_size=1, max_size=6))
-    bulk, names = gather(several), 10 + np.arange(len(several))
+    bulk, names = join([bulk_of(one) for one in several]), 10 + np.arange(len(several))
     whole = encode_bulk(bulk, encoding, sensor)
     seen, samples = [], 0
     for numbers, part in portions(names, bulk, encoding, sensor, most):
@@ -236,9 +237,9 @@ def test_recordings_that_fit_no_memory_are_told_from_many_that_do_not_together(m
     monkeypatch.setattr("harness.events.encode._MOST", 1000)
     one = make([(9_000, 0, 0, 0)])
     with pytest.raises(DataError, match="recordings 0 to 9: frames of all of them would take"):
-        encode_bulk(gather([one] * 10), Encoding(dt=1, polarity="merge"), (8, 4, 2))
+        encode_bulk(join([bulk_of(one)] * 10), Encoding(dt=1, polarity="merge"), (8, 4, 2))
     with pytest.raises(DataError, match=r"recording 1: with an event 0\.900501 s from its start"):
-        encode_bulk(gather([one, make([(900_500, 0, 0, 0)])]), Encoding(dt=1), (8, 4, 2))
+        encode_bulk(join([bulk_of(one), bulk_of(make([(900_500, 0, 0, 0)]))]), Encoding(dt=1), (8, 4, 2))
 
 
 def test_a_sensor_too_wide_is_refused():

@@ -132,7 +132,7 @@ def test_swapped_coordinates_are_other_frames(plugin):
 
 @pytest.mark.parametrize(
     "given",
-    [{"sensor_size": (16, 16, 2)}, {"classes": ("b", "a")}, {"classes": ("a", "b", "c")}, {"sensor_size": (8, 8, 1)}],
+    [{"sensor_size": (16, 16, 2)}, {"classes": ("b", "a")}, {"classes": ("a", "b", "c")}, {"sensor_size": (8, 8, 3)}],
 )
 def test_what_the_descriptor_says_otherwise_is_another_trial(plugin, given):
     first, second = plugin(), plugin(**given)
@@ -213,12 +213,12 @@ def test_bulk_and_single_readers_are_told_apart_in_their_fields_only(plugin):
     line = (
         "made.fingerprint = 'constant'; made.bulk = lambda start, stop: test_identity.together(made, start, stop{more})"
     )
-    first, second = (plugin(line.format(more=more)) for more in ("", ", polarity=False"))
+    first, second = (plugin(line.format(more=more)) for more in ("", ", narrow=True"))
     assert first["content"] != second["content"]
 
 
-def together(source, start, stop, polarity=True):
+def together(source, start, stop, narrow=False):
     parts = [source[index][0] for index in range(start, stop)]
     t, x, y, p = (np.concatenate([part[name] for part in parts]) for name in ("t", "x", "y", "p"))
     offsets = np.cumsum([0, *map(len, parts)])
-    return Bulk(t=t, x=x, y=y, p=p if polarity else None, offsets=offsets)
+    return Bulk(t=t, x=x, y=y, p=p.astype("u1") if narrow else p, offsets=offsets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -263,6 +264,110 @@ def test_memory_follows_frames_and_not_how_few_events_make_them(tmp_path):
 def test_bad_data_is_one_line(tmp_path, attribute, message):
     with pytest.raises(DataError, match=message):
         run(tmp_path, dataset(attribute))
+
+
+def shifted(root, split):
+    made = Plain(split)
+    for events, _ in made.items:
+        events["t"] += 18_500 if split == "train" else 0
+    return made
+
+
+def absolute(root, split):
+    made = Plain(split)
+    for events, _ in made.items:
+        events["t"] += 1_700_000_000_000_000
+    return made
+
+
+def milliseconds(root, split):
+    made = Plain(split)
+    for events, _ in made.items:
+        events["t"] //= 1000
+    return made
+
+
+def seconds(root, split):
+    made = Plain(split)
+    for place, (events, label) in enumerate(made.items):
+        own = events.astype([("t", "f8"), ("x", int)])
+        own["t"] /= 1e6
+        made.items[place] = (own, label)
+    return made
+
+
+def changing(root, split):
+    made = Plain(split)
+    made.items = Changing(made.items)
+    return made
+
+
+class Changing(list):
+    def __getitem__(self, index):
+        events, label = super().__getitem__(index)
+        events["x"] = (events["x"] + 1) % 10
+        return events, label
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        (
+            "absolute",
+            r"^toy train: all of its 300 events lie after encoding\.crop = 20 ms \(.*1\.7e\+09 s.*times must be in µs",
+        ),
+        ("seconds", r"^toy train, recording 0: an event at t = \S+ is not at a whole number of microseconds"),
+        ("changing", r"^toy train, recording 0: it changes between readings"),
+    ],
+)
+def test_data_that_would_train_on_nothing_or_on_something_else_is_refused(tmp_path, attribute, message):
+    with pytest.raises(DataError, match=message):
+        run(tmp_path, dataset(attribute))
+    assert not list(tmp_path.glob("frames/*/train"))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "splits", "message"),
+    [
+        ("shifted", ["train"], r"9\d(\.\d)? % of its events lie after encoding\.crop = 20 ms"),
+        ("milliseconds", ["train", "test"], "half of its recordings lie within one bin of 2 ms"),
+    ],
+)
+def test_times_that_are_doubtful_are_noted_also_when_frames_are_found_again(tmp_path, attribute, splits, message):
+    for built in (True, False):
+        summary = run(tmp_path, dataset(attribute))
+        assert summary["built"] is built
+        found = [warning for warning in summary["warnings"] if "times must be in µs" in warning]
+        assert len(found) == len(splits)
+        for split, warning in zip(splits, found, strict=True):
+            assert re.match(f"{split}: {message}", warning)
+    assert "warnings" not in run(tmp_path)
+
+
+def test_splits_of_one_fingerprint_are_noted(tmp_path):
+    assert run(tmp_path)["notes"] == []
+    (note,) = run(tmp_path, dataset("one_split"))["notes"]
+    assert note == "toy: train and test have one fingerprint; do they hold the same recordings?"
+
+
+def one_split(root, split):
+    return Plain("train")
+
+
+@pytest.mark.parametrize("what", [PermissionError(13, "Permission denied"), OSError(24, "Too many open files")])
+def test_frames_that_the_system_refuses_to_read_are_not_called_damaged(tmp_path, monkeypatch, what):
+    path = Path(run(tmp_path)["path"])
+
+    def refused(place):
+        raise what
+
+    monkeypatch.setattr("harness.events.cache.checksum", refused)
+    with pytest.raises(
+        DataError, match=f"train: cannot be read: {what.strerror}; mend that, or name another folder"
+    ) as raised:
+        run(tmp_path)
+    assert "harness cache clear" not in str(raised.value)
+    assert (path / "train" / "manifest.json").exists()
 
 
 def test_events_outside_the_sensor_name_dataset_and_split(tmp_path):

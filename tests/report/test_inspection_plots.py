@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from made_inspections import channels, events, inspection, vision
 
 from harness import Encoding
-from harness.events.encode import bulk_of
+from harness.events.fields import bulk_of
 from harness.report.event_images import in_cells, over_time, painted, pooled, summed
 from harness.report.inspection_plots import (
     inspection_figures,

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from harness import Registry
 from harness.cli.main import main
-from harness.testing import SUITES, BackendSuite, MetricSuite, run
+from harness.errors import DataError
+from harness.events.prepare import prepare
+from harness.testing import SUITES, BackendSuite, DatasetSuite, MetricSuite, run
 from harness.testing.rules import decided_by_rounding, reach, spikes_differ, values_differ
 
 PLUGIN = Path(__file__).with_name("faulty.py")
@@ -67,6 +69,60 @@ def test_a_metric_that_reads_what_it_did_not_ask_for_is_found(registry):
 def test_a_metric_that_depends_on_batches_is_found(registry):
     found = failures(registry, MetricSuite, "batch-mean", 10)
     assert "test_batches_of_any_size_and_order_give_the_same_figures" in found
+
+
+# What the kit finds of a dataset and what a run refuses or warns of, in the same words.
+
+
+@pytest.fixture(scope="module")
+def faulty_data():
+    return Registry.discover(files=[Path(__file__).parent / "faulty_data.py"])
+
+
+def prepared(registry, name, folder):
+    """What a run notes of a dataset, or refuses it for."""
+    made = registry.find(name).component
+    try:
+        summary = prepare(
+            made,
+            made.choose(),
+            made.encodings["default"],
+            data=folder,
+            cache=folder,
+            limit=None,
+            report=lambda *_: None,
+        )
+    except DataError as error:
+        return str(error)
+    return " ".join([*summary["notes"], *summary.get("warnings", ())])
+
+
+def test_a_sound_dataset_passes_and_is_encoded_without_a_note(faulty_data, tmp_path):
+    assert failures(faulty_data, DatasetSuite, "data-sound", 8) == {}
+    assert prepared(faulty_data, "data-sound", tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("seconds", "is not at a whole number of microseconds"),
+        ("milliseconds", "half of its recordings lie within one bin of 10 ms"),
+        ("late", "events lie after encoding.crop = 100 ms"),
+        ("polarity", "rename polarity to p"),
+        ("merged", "the sensor has one polarity, and events have p = 0 and p = 1"),
+        ("fractions", "recording 7: an event at x = nan"),
+        ("columns", "an array (100, 4) of float64 without fields"),
+        ("text", "that of recording 0 is 'b'"),
+        ("labels", "labels differ: 1, and its labels say 0"),
+        ("readers", "the readers differ in t"),
+    ],
+)
+def test_the_kit_and_a_run_find_the_same_faults_of_a_dataset(faulty_data, tmp_path, name, message):
+    found = failures(faulty_data, DatasetSuite, f"data-{name}", 8)
+    assert any(message in outcome.detail for outcome in found.values()), found
+    said = prepared(faulty_data, f"data-{name}", tmp_path)
+    others = {"readers": "source[index] and bulk() give other events", "labels": "come with another label than"}
+    assert others.get(name, message) in said
 
 
 def test_there_is_a_suite_for_every_kind_of_component():
