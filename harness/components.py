@@ -102,7 +102,8 @@ class Component:
 
 def _unprintable(component: Component) -> list[str]:
     """Name the texts of a descriptor that no terminal or file should be given as they are."""
-    texts = {item.name: getattr(component, item.name) for item in fields(component)}
+    # Names of classes are data, which may come from files: they are made safe where they enter a record, a table or a picture.
+    texts = {item.name: getattr(component, item.name) for item in fields(component) if item.name != "classes"}
     for parameter in component.parameters:
         texts[f"summary of {parameter.name!r}"] = parameter.summary
     found = []

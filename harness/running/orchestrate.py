@@ -32,6 +32,7 @@ from ..plan import Plan, refusal
 from ..records import Record, Status
 from ..registry import Registry
 from ..store import Store, read_record
+from ..text import one_line
 from .account import told
 from .device import device_for
 from .hearing import Heard
@@ -202,7 +203,7 @@ class _Running:
                 continue
             summary = json.loads(folder.read_text(encoding="utf-8"))
             folder.unlink()
-            summary["classes"] = list(cast(Dataset, entry.component).classes)
+            summary["classes"] = [one_line(name) for name in cast(Dataset, entry.component).classes]
             self.prepared[name] = summary
             self.listener.prepared(specification.dataset.name, summary)
             for sentence in summary.get("warnings", ()):
