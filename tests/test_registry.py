@@ -85,7 +85,7 @@ def test_a_plugin_that_fails_costs_itself_alone(plugin, text, cause):
 def test_plugins_are_blocked_and_limited_by_name(monkeypatch):
     assert Registry.discover(block=["neurons"]).components("neuron") == []
     monkeypatch.setenv("HARNESS_PLUGINS", "neurons")
-    assert {entry.component.name for entry in Registry.discover().components()} == {"iaf", "lif", "alif"}
+    assert {entry.component.name for entry in Registry.discover().components()} == {"iaf", "lif", "alif", "definition"}
     with pytest.raises(UsageError, match=r"no plugin is named 'neuron' \(did you mean 'neurons'"):
         Registry.discover(block=["neuron"])
 
