@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import UsageError, nearest
+from .errors import DataError, UsageError, nearest
 from .gate import Gate
+from .reading import read_text
+from .text import one_line
 
 # What was meant as one seed and not as how many, such as a date, would plan for hours.
 _MOST_SEEDS = 10_000
+_LARGEST = 1 << 20  # bytes of an experiment file
+# tomllib takes time by the square of a name's parts.
+_DEEP_KEY = re.compile(r"""(?:(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +47,15 @@ def named_values(path: str, values: Sequence[object]) -> Sequence[object]:
 def read_toml(path: Path) -> dict[str, Any]:
     """An experiment file as keyword values of :class:`Experiment` and of the run; raises :class:`UsageError`."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not TOML: {error}") from None
+        text = read_text(path, _LARGEST)
+        if _DEEP_KEY.search(text):
+            raise ValueError("a name of more than 32 parts")
+        data = tomllib.loads(text)
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    # ValueError is more than TOMLDecodeError: an integer of thousands of digits, a date that does not exist.
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not TOML: {one_line(error, 200)}") from None
     known = {"plugins", "seeds", "recipe", "epochs", "limit", "report_inflation", "device", "threads", "jobs"}
     known |= {"set", "sweep", "gate"}
     for key in data:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from . import schema
 from .errors import DataError, UsageError
+from .reading import MissingFileError, RefusedFileError, check_regular, parse_json, read_lines
 from .records import Record, Status
+from .run_state import RUNNING, shown
 from .specification import digest
 from .store import Run
 
 SCHEMA = 1
 FILE = "history.jsonl"
+_LARGEST = 256 << 20  # bytes
 _ROLES = ("quality", "cost")
 _PHASES = ("after", "timing")
 _BEGIN = b'{"schema": '
@@ -76,44 +79,62 @@ class Entry:
     def from_line(cls, line: bytes) -> Entry:
         """The entry in ``line``; raises ``ValueError`` that says what is wrong with it."""
         try:
-            data = json.loads(line.decode(), parse_constant=_refuse)
-        except RecursionError:
-            raise ValueError("it is nested too deeply") from None
+            data = parse_json(line, "it")
+        except DataError as error:
+            raise ValueError(str(error)) from None
         if not isinstance(data, dict) or "schema" not in data:
             raise ValueError("it has no schema number")
         if data["schema"] != SCHEMA:
-            raise ValueError(f"schema {data['schema']}, and this harness reads schema {SCHEMA}")
-        try:
-            made = cls(
-                **{item.name: data[item.name] for item in fields(cls) if item.name not in ("seeds", "figures", "data")},
-                data=data.get("data", ""),
-                seeds=tuple(map(int, data["seeds"])),
-                figures={str(name): _measured(given) for name, given in data["figures"].items()},
-            )
-        except KeyError as error:
-            raise ValueError(f"it has no {error.args[0]}") from None
-        except (TypeError, AttributeError) as error:
-            raise ValueError(str(error)) from None
-        for name in ("id", "time", "run", "row", "label", "dataset", "harness", "note", "data"):
-            if not isinstance(getattr(made, name), str):
-                raise ValueError(f"its {name} is no text")
-        if not isinstance(made.platform, dict) or not isinstance(made.commit, (str, type(None))):
-            raise ValueError("its platform or its commit is none")
+            raise ValueError(f"schema {schema.short(data['schema'])}, and this harness reads schema {SCHEMA}")
+        _ENTRY(data, "")
+        made = cls(
+            **{item.name: data[item.name] for item in fields(cls) if item.name not in ("seeds", "figures", "data")},
+            data=data.get("data", ""),
+            seeds=tuple(data["seeds"]),
+            figures={name: _measured(given) for name, given in data["figures"].items()},
+        )
         if datetime.fromisoformat(made.time).tzinfo is None:
             raise ValueError(f"its time {made.time} names no time zone")
         return made
 
 
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of JSON")
+def _seeds(value: Any, path: str) -> None:
+    """Accept numbers by seed, which JSON writes as text."""
+    schema.mapping(schema.number)(value, path)
+    for seed in value:
+        if not (len(seed) <= 300 and seed.removeprefix("-").isdecimal() and seed.isascii()):
+            raise ValueError(f"{path}: expected seeds, not {schema.short(seed)}")
+
+
+_ENTRY = schema.fields(
+    {
+        **dict.fromkeys(("id", "run", "row", "label", "dataset", "harness", "note"), schema.text),
+        "time": schema.instant,
+        "synthetic": schema.boolean,
+        "commit": schema.optional(schema.text),
+        "dirty": schema.boolean,
+        "platform": schema.mapping(),
+        "seeds": schema.list_of(schema.integer),
+        "failed": schema.size,
+        "figures": schema.mapping(
+            schema.fields(
+                {
+                    "values": _seeds,
+                    "unit": schema.text,
+                    "direction": schema.one_of("higher", "lower", "none"),
+                    "kind": schema.one_of("exact", "seeded", "noisy"),
+                    "title": schema.text,
+                }
+            )
+        ),
+    },
+    {"data": schema.text},
+)
 
 
 def _measured(given: Mapping[str, Any]) -> Measured:
     values = {int(seed): value for seed, value in given["values"].items()}
-    for value in values.values():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-            raise ValueError(f"{value!r} is no number")
-    return Measured(values=values, **{name: str(given[name]) for name in ("unit", "direction", "kind", "title")})
+    return Measured(values=values, **{name: given[name] for name in ("unit", "direction", "kind", "title")})
 
 
 # -- from a run -------------------------------------------------------------------------------------------------------
@@ -129,8 +150,10 @@ def entries_of(run: Run, note: str = "") -> tuple[list[Entry], list[str]]:
     limits = {record.specification.get("limit") for record in records} - {None}
     if limits:
         raise UsageError(f"{run.id} is limited to {limits.pop()} recordings a split: it cannot enter a history")
-    if summary.get("state") == "running":
-        raise UsageError(f"{run.id} has not ended, or was killed: 'harness run' again reuses what finished; track that")
+    if summary.get("state") == RUNNING:
+        raise UsageError(
+            f"{run.id} has not ended, or was killed ({shown(summary)}): 'harness run' again reuses what finished; track that"
+        )
     timings = (run.timings() or {}).get("rows", {})
     groups: dict[str, list[Record]] = {}
     for record in records:
@@ -255,7 +278,7 @@ def append(path: Path, entries: Sequence[Entry]) -> Appended:
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}; name a file with --history") from None
     try:
-        content = _content(descriptor)
+        content = _content(path, descriptor)
         piece = _piece(content)
         content = content[: len(content) - len(piece)]
         held = {entry.id for entry in _parsed(path, content)}
@@ -290,16 +313,21 @@ def _locked(path: Path) -> int:
 
 
 def _refuse_other(path: Path) -> None:
-    if path.exists() and not path.is_file():
-        raise DataError(
-            f"{path}: {'a folder' if path.is_dir() else 'a device'}, not a file of lines; name one with --history"
-        )
+    try:
+        check_regular(path)
+    except (MissingFileError, RefusedFileError):
+        return
+    except DataError as error:
+        raise DataError(f"{error} of lines; name one with --history") from None
 
 
-def _content(descriptor: int) -> bytes:
+def _content(path: Path, descriptor: int) -> bytes:
     with os.fdopen(os.dup(descriptor), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _LARGEST:
+            raise DataError(f"{path}: {size:,} bytes, and at most {_LARGEST:,} are read; is it a history?")
         file.seek(0)
-        return file.read()
+        return file.read(_LARGEST)
 
 
 def _piece(content: bytes) -> bytes:
@@ -312,6 +340,8 @@ def _piece(content: bytes) -> bytes:
 def _set_aside(path: Path, descriptor: int, content: bytes, piece: bytes) -> str:
     """Keep ``piece`` in another file and cut it off; returns a sentence that says so."""
     aside = path.with_name(f"{path.name}.damaged")
+    if os.path.lexists(aside):
+        check_regular(aside)
     with aside.open("ab") as file:
         file.write(piece + b"\n")
         file.flush()
@@ -348,7 +378,7 @@ def read(path: Path) -> list[Entry]:
     try:
         with path.open("rb") as file:
             fcntl.flock(file.fileno(), fcntl.LOCK_SH)
-            content = file.read()
+            content = _content(path, file.fileno())
     except FileNotFoundError:
         raise DataError(f"{path}: there is no history; 'harness track' begins one") from None
     except OSError as error:
@@ -362,9 +392,7 @@ def read(path: Path) -> list[Entry]:
 
 
 def _parsed(path: Path, content: bytes) -> Iterator[Entry]:
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if not line.strip():
-            continue
+    for number, line in read_lines(content):
         if line.startswith(_CONFLICT):
             raise DataError(
                 f"{path}:{number}: a conflict that git left; keep the lines of both sides and delete the markers "

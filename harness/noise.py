@@ -12,7 +12,10 @@ from typing import Any
 
 from .environment import describe, harness_version
 from .errors import DataError, UsageError
+from .reading import MissingFileError, read_json
+from .schema import count, fields, instant, integer, list_of, mapping, number, text
 from .store import write_atomically
+from .text import one_line
 
 FILE = "noise.json"
 SCHEMA = 1
@@ -21,6 +24,18 @@ QUANTILE = 0.99
 # A machine's load, kernel and neighbours change; a month is a guess on the safe side of none at all.
 OLDEST = timedelta(days=30)
 _RESAMPLES = 10_000
+_LARGEST = 1e6  # of a floor, as a share
+_FLOOR = fields(
+    {
+        "schema": integer,
+        "when": instant,
+        "platform": mapping(),
+        "blocks": count,
+        "launches": count,
+        "comparisons": count,
+        "rows": list_of(fields({"row": text, "label": text, "work": text, "seconds": number, "floor": number})),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,29 +140,27 @@ def read_floor(
     """
     path = folder / FILE
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        data = read_json(path)
+    except MissingFileError:
         note(f"the noise of this machine is not known: {path} is missing; 'harness noise' measures it")
         return None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: damaged: {error}; 'harness noise' measures it anew") from None
+    except DataError as error:
+        raise DataError(f"{error}; 'harness noise' measures it anew") from None
     try:
+        integer(data.get("schema"), "schema")
         if data["schema"] != SCHEMA:
             note(f"{path} was written by another harness (schema {data['schema']}); 'harness noise' measures it anew")
             return None
+        _FLOOR(data, "")
         rows = tuple(RowFloor(**{name: item[name] for name in RowFloor.__dataclass_fields__}) for item in data["rows"])
         floor = Floor(
             rows=rows, **{name: data[name] for name in ("platform", "blocks", "launches", "comparisons", "when")}
         )
-        numbers = [item.floor for item in rows]
-        age = datetime.now(UTC) - datetime.fromisoformat(floor.when)
-        if not rows or not all(math.isfinite(value) and value >= 0 for value in numbers):
+        age = datetime.now(UTC) - datetime.fromisoformat(floor.when).astimezone(UTC)
+        if not rows or not all(0 <= item.floor <= _LARGEST for item in rows):
             raise ValueError("no floors")
-        if not isinstance(floor.platform, dict) or type(floor.blocks) is not int:
-            raise ValueError("no platform, or no number of rounds")
-    except (KeyError, TypeError, ValueError) as error:
-        cause = f"{type(error).__name__}: {error}"
-        raise DataError(f"{path}: damaged: {cause}; 'harness noise' measures it anew") from None
+    except ValueError as error:
+        raise DataError(f"{path}: damaged: {one_line(error)}; 'harness noise' measures it anew") from None
     here = platform_of(threads, device)
     if device == "auto":
         del here["device"]

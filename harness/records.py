@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from .errors import DataError
+from .reading import parse_object, read_bytes
+from .schemas import RECORD
+from .text import one_line
 
 SCHEMA = 1
+# The last line of a record's text but one, which holds the checksum of all before it.
+_CHECKSUM = b',\n "checksum": "'
+_END = b'"\n}\n'
+# What is left out of a record's text if it has none, so that earlier records keep their form.
+_LATER = ("arrays_checksum",)
+
+
+class OtherSchemaError(DataError):
+    """A record that another version of the harness wrote: nothing is wrong with it, and it cannot be read here."""
 
 
 def same_data(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
@@ -50,6 +64,7 @@ class Record:
       trained
     - ``arrays``: name of the npz beside it: ``weights/<name>``, ``test/predictions``, ``test/labels``, ``test/recordings``, and
       what metrics store, ``metrics/<phase>/<split>/<figure>/<array>``
+    - ``arrays_checksum``: SHA-256 of that npz; None in records of earlier versions
     - ``timings``: seconds by phase; ``environment``; ``warnings``: sentences; ``provenance``: ``{}`` or where it was reused from
     """
 
@@ -74,6 +89,7 @@ class Record:
     arrays: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
+    arrays_checksum: str | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -107,34 +123,61 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in plain.items() if value is not None or name not in _LATER}
 
     def to_text(self) -> str:
-        """JSON text, a key a line; refuses NaN."""
-        return json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
+        """Return JSON text, a key per line; the last one is the SHA-256 of all text before it. Refuses NaN."""
+        head = json.dumps(self.to_json(), indent=1, allow_nan=False).removesuffix("\n}")
+        return f"{head}{_CHECKSUM.decode()}{hashlib.sha256(head.encode()).hexdigest()}{_END.decode()}"
 
     @classmethod
-    def from_text(cls, text: str, where: str) -> Record:
-        """The record in ``text``; raises :class:`DataError` that names ``where`` and what is wrong."""
+    def from_text(cls, text: str | bytes, where: str) -> Record:
+        """Return the record in ``text``, checked: its checksum, if it has one, and the type of every part that is used.
+
+        Raises:
+            OtherSchemaError: it has another schema than this harness writes.
+            DataError: it is damaged or something else; the message names ``where`` and what is wrong.
+        """
+        content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{where}: not a record: {error}") from None
-        if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+            data = parse_object(content, where)
+        except DataError as error:
+            raise DataError(f"{where}: not a record: {str(error).removeprefix(f'{where}: ')}") from None
+        number = data.get("schema")
+        if isinstance(number, bool) or not isinstance(number, int):
             raise DataError(f"{where}: not a record: it has no schema number")
-        if data["schema"] != SCHEMA:
-            raise DataError(f"{where}: schema {data['schema']}; this harness reads schema {SCHEMA}")
-        known = {item.name for item in fields(cls)}
-        missing = {"key", "row", "label", "seed", "attempt", "status", "specification", "started", "harness"} - set(
-            data
-        )
-        if missing or set(data) - known:
-            wrong = ", ".join(sorted(missing or set(data) - known))
-            raise DataError(f"{where}: not a record: {'without' if missing else 'unknown'} {wrong}")
+        if number != SCHEMA:
+            raise OtherSchemaError(f"{where}: schema {number}; this harness reads schema {SCHEMA}")
+        if data.pop("checksum", None) is not None and not _is_as_written(content):
+            raise DataError(f"{where}: damaged: its checksum differs")
+        required = {"key", "row", "label", "seed", "attempt", "status", "specification", "started", "harness"}
+        unknown = data.keys() - {item.name for item in fields(cls)}
+        if required - data.keys() or unknown:
+            wrong = ", ".join(sorted(required - data.keys()) or [one_line(name, 40) for name in sorted(unknown)])
+            raise DataError(f"{where}: not a record: {'without' if required - data.keys() else 'unknown'} {wrong}")
         try:
+            RECORD(data, "")
             data["status"] = Status(data["status"])
-        except ValueError:
-            raise DataError(f"{where}: not a record: status {data['status']!r}") from None
+        except ValueError as error:
+            raise DataError(f"{where}: not a record: {one_line(error)}") from None
         for name in ("warnings", "noisy"):
             data[name] = tuple(data.get(name, ()))
         return cls(**data)
+
+
+def read(path: Path) -> Record:
+    """Return the record at ``path``.
+
+    Raises:
+        MissingFileError: nothing is there.
+        RefusedFileError: the system does not let it be read.
+        OtherSchemaError: it is of another version of the harness.
+        DataError: it is damaged or something else; the message names it.
+    """
+    return Record.from_text(read_bytes(path), one_line(path))
+
+
+def _is_as_written(content: bytes) -> bool:
+    head = content[: -len(_CHECKSUM) - 64 - len(_END)]
+    return content == head + _CHECKSUM + hashlib.sha256(head).hexdigest().encode() + _END

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +13,12 @@ from torch import nn
 
 from .errors import DataError
 from .model import build
-from .records import Record
+from .npz import read_npz
+from .reading import MissingFileError
+from .records import Record, read
 from .registry import Registry
 from .specification import Specification
+from .text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,14 +41,12 @@ def load_state(path: Path, record: Record) -> dict[str, torch.Tensor]:
         raise DataError(f"{path}: holds no weights: the trial ended as {record.status}")
     beside = path.with_name(record.arrays)
     try:
-        # An open file, since numpy leaves its own open when the content is foreign.
-        with beside.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            names = [name for name in stored.files if name.startswith(_PREFIX)]
-            state = {name.removeprefix(_PREFIX): torch.from_numpy(stored[name]) for name in names}
-    except FileNotFoundError:
-        raise DataError(f"{beside}: missing; the record beside it needs it") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{beside}: damaged: {' '.join(str(error).split())}") from None
+        stored = read_npz(beside, record.arrays_checksum, prefix=_PREFIX)
+        state = {name.removeprefix(_PREFIX): torch.from_numpy(value) for name, value in stored.items()}
+    except MissingFileError:
+        raise DataError(f"{one_line(beside)}: missing; the record beside it needs it") from None
+    except TypeError as error:  # a type of numpy that torch does not have
+        raise DataError(f"{one_line(beside)}: damaged: {one_line(error, 200)}") from None
     if weights_hash(state) != record.outcome.get("weights"):
         raise DataError(f"{beside}: damaged: its weights are not those that the record was written for")
     return state
@@ -58,14 +58,17 @@ def load_model(record: str | Path, *, registry: Registry | None = None, files: S
     ``files`` are single-file plugins that it needs. Raises :class:`DataError` for a missing or damaged record or weights.
     """
     path = Path(record)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from None
-    found = Record.from_text(text, str(path))
+    found = read(path)
     state = load_state(path, found)
     plugins = registry or Registry.discover(files=[Path(file) for file in files])
-    specification = Specification.from_json(found.specification)
-    model = build(plugins, specification, tuple(found.data["shape"]), len(found.data["classes"]))
-    model.load_state_dict(state, strict=True)
+    try:
+        specification = Specification.from_json(found.specification)
+        shape, classes = tuple(found.data["shape"]), len(found.data["classes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{one_line(path)}: damaged: no network can be built from it: {one_line(error, 200)}") from None
+    model = build(plugins, specification, shape, classes)
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise DataError(f"{one_line(path)}: its weights do not fit its network: {one_line(error, 200)}") from None
     return model.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,22 +11,27 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from . import npz, records
 from .errors import DataError, UsageError, nearest
+from .npz import pack as pack
 from .places import RESULTS, writing
-from .records import Record, Status
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from .processes import Life
+from .reading import MissingFileError, RefusedFileError, read_bytes, read_json
+from .records import OtherSchemaError, Record, Status
+from .run_state import RUNNING, life_of_run, settle
+from .schema import Check
+from .schemas import RUN, TIMINGS
+from .text import one_line
 
 LATEST = "latest"
+_LARGEST_ARRAYS = 16 << 30  # bytes; weights and what metrics store
 
 
 class DamagedRecordWarning(UserWarning):
-    """A record that could not be read; it was set aside under the name that the warning gives."""
+    """A record that could not be used; if it was damaged it was set aside under the name that the warning gives."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -50,16 +56,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def pack(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """``arrays`` as the bytes of an npz file."""
-    import numpy as np
-
-    buffer = BytesIO()
-    # numpy's stub types the keyword arrays together with its own flag
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -94,28 +90,41 @@ class Run:
             write_atomically(self.path / "run.json", content)
 
     def summary(self) -> dict[str, Any]:
-        """What run.json holds; raises :class:`DataError` for a damaged one."""
+        """Return what run.json holds; a state that a dead process left at running is derived from the records.
+
+        The derived state is written back if that is possible. Raises :class:`DataError` for a damaged run.json.
+        """
+        data = self._manifest()
+        if data.get("state") != RUNNING:
+            return data
+        life = life_of_run(data)
+        if life is Life.DEAD:
+            # It may have written its last word between the two.
+            data = self._manifest()
+            if data.get("state") != RUNNING:
+                return data
+        settled = settle(data, self.records(), life)
+        if life is Life.DEAD:
+            # Where nothing can be written, every reader derives it anew.
+            with contextlib.suppress(UsageError):
+                self.write_summary(settled)
+        return settled
+
+    def _manifest(self) -> dict[str, Any]:
         path = self.path / "run.json"
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}; is {self.path} a run?") from None
-        except ValueError as error:
-            raise DataError(f"{path}: damaged: {error}") from None
-        if not isinstance(data, dict):
-            raise DataError(f"{path}: damaged: not an object")
-        return data
+            data = read_json(path)
+        except (MissingFileError, RefusedFileError) as error:
+            raise DataError(f"{error}; is {one_line(self.path)} a run?") from None
+        return _checked(data, RUN, path)
 
     def timings(self) -> dict[str, Any] | None:
-        """What timings.json holds, or None where the timing phase did not run."""
+        """Return what timings.json holds, or None if the timing phase did not run; raises :class:`DataError`."""
         path = self.path / "timings.json"
-        if not path.exists():
-            return None
         try:
-            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise DataError(f"{path}: damaged: {error}") from None
-        return data
+            return _checked(read_json(path), TIMINGS, path)
+        except MissingFileError:
+            return None
 
     def write(self, record: Record, arrays: bytes | None = None) -> Path:
         """Write ``record``, and ``arrays`` (see :func:`pack`) as its npz, under the next free attempt; returns the record's path.
@@ -134,15 +143,17 @@ class Run:
             try:
                 # The claim is what makes two writers of one key take different attempts.
                 os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-                if not (self.trials / f"{stem}.json").exists():
+                # Whatever lies in either place, if only a link to nothing, is left alone.
+                if not any(os.path.lexists(self.trials / f"{stem}.{suffix}") for suffix in ("json", "npz")):
                     break
                 claim.unlink()
             except FileExistsError:
                 if time.time() - _modified(claim) > 60:  # its writer died
-                    claim.unlink(missing_ok=True)
+                    _remove(claim)
             attempt += 1
         try:
-            record = replace(record, attempt=attempt, arrays=f"{stem}.npz" if arrays else None)
+            held = {"arrays": f"{stem}.npz", "arrays_checksum": npz.checksum(arrays)} if arrays else {"arrays": None}
+            record = replace(record, attempt=attempt, **{"arrays_checksum": None, **held})  # type: ignore[arg-type]
             if arrays:
                 write_atomically(self.trials / f"{stem}.npz", arrays)
             path = self.trials / f"{stem}.json"
@@ -152,19 +163,28 @@ class Run:
         return path
 
     def reuse(self, path: Path, record: Record) -> Path:
-        """Take a finished record from another run into this one, with its provenance and its arrays."""
+        """Take a finished record from another run into this one, with its provenance and its arrays.
+
+        Raises :class:`DataError` if its arrays are not what was written with it.
+        """
         origin = path.parent.parent
         provenance = {**record.provenance, "cached_from": str(record.provenance.get("cached_from") or origin.name)}
-        arrays = path.with_name(record.arrays).read_bytes() if record.arrays else None
+        arrays = None
+        if record.arrays:
+            beside = path.with_name(record.arrays)
+            arrays = read_bytes(beside, _LARGEST_ARRAYS)
+            # The very bytes that are copied: the file may have changed since it was checked.
+            if record.arrays_checksum not in (None, npz.checksum(arrays)):
+                raise DataError(f"{one_line(beside)}: damaged: its checksum differs")
         return self.write(replace(record, attempt=1, provenance=provenance), arrays)
 
     def records(self) -> list[Record]:
         """The last attempt of every key, as run.json plans them, and others in order of starting.
 
-        A damaged file is set aside and named in a warning.
+        A damaged file is set aside and named in a warning. Raises :class:`DataError` for a folder that cannot be read.
         """
         newest: dict[str, Record] = {}
-        for path in sorted(self.trials.glob("*.json")):
+        for path in _listed(self.trials):
             record = read_record(path)
             if record and (record.key not in newest or record.attempt > newest[record.key].attempt):
                 newest[record.key] = record
@@ -174,11 +194,19 @@ class Run:
     def _planned(self) -> dict[str, int]:
         """The place of every key in the plan; empty where run.json does not tell."""
         try:
-            trials = self.summary().get("trials")
+            trials = read_json(self.path / "run.json").get("trials")
         except DataError:
             return {}
         keys = [trial.get("key") for trial in trials if isinstance(trial, dict)] if isinstance(trials, list) else []
         return {key: place for place, key in enumerate(dict.fromkeys(key for key in keys if isinstance(key, str)))}
+
+
+def _is_run(path: Path) -> bool:
+    """Whether ``path`` is a folder with a run.json, or one that may not be looked into, which whoever reads it names."""
+    try:
+        return path.is_dir() and os.path.lexists(path / "run.json")
+    except OSError:
+        return True
 
 
 def _modified(path: Path) -> float:
@@ -188,19 +216,73 @@ def _modified(path: Path) -> float:
         return time.time()
 
 
-def read_record(path: Path) -> Record | None:
-    """The record at ``path``; None and a warning where it is damaged, after it was set aside."""
+def _remove(path: Path) -> None:
+    # A folder, or another user's file, stays: another attempt has another name.
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _checked(data: dict[str, Any], schema: Check, path: Path) -> dict[str, Any]:
     try:
-        return Record.from_text(path.read_text(encoding="utf-8"), str(path))
-    except (DataError, UnicodeDecodeError) as error:
-        aside = path.with_name(f"{path.name}.damaged")
+        schema(data, "")
+    except ValueError as error:
+        raise DataError(f"{one_line(path)}: damaged: {one_line(error)}") from None
+    return data
+
+
+def _listed(trials: Path) -> list[Path]:
+    """The files of records in ``trials``, by name; empty if the folder does not exist."""
+    try:
+        with os.scandir(trials) as entries:
+            names = [entry.name for entry in entries]
+    except FileNotFoundError:
+        if os.path.islink(trials):
+            raise DataError(f"{one_line(trials)}: a link to nothing, not a folder of records") from None
+        return []
+    except OSError as error:
+        raise DataError(f"{one_line(trials)}: cannot be read: {one_line(error.strerror or error)}") from None
+    return [trials / name for name in sorted(names) if name.endswith(".json") and not name.startswith(".")]
+
+
+def read_record(path: Path) -> Record | None:
+    """Return the record at ``path``; None and a warning if it cannot be used.
+
+    What is damaged, or is something else than the record that the name promises, is set aside with its arrays. What another
+    user or another version of the harness keeps there stays.
+    """
+    try:
+        record = records.read(path)
+        if path.name != f"{record.key}.{record.attempt}.json":
+            raise DataError(f"{one_line(path)}: holds the record {record.key}.{record.attempt}, not what its name says")
+        return record
+    except (RefusedFileError, OtherSchemaError) as error:
+        warnings.warn(f"{error}; it is skipped", DamagedRecordWarning, stacklevel=2)
+    except MissingFileError as error:
+        if os.path.lexists(path):
+            set_aside(path, str(error))
+    except DataError as error:
+        set_aside(path, str(error))
+    return None
+
+
+def set_aside(path: Path, cause: str) -> None:
+    """Rename the record at ``path`` and its arrays to ``*.damaged``, and warn with ``cause`` and the new names."""
+    names = []
+    for place in (path, path.with_suffix(".npz")):
+        if not os.path.lexists(place):
+            continue
+        aside = place.with_name(f"{place.name}.damaged")
+        number = 2
+        while os.path.lexists(aside):
+            aside = place.with_name(f"{place.name}.{number}.damaged")
+            number += 1
         try:
-            path.replace(aside)
-            where = f"it was set aside as {aside.name}"
-        except OSError:
-            where = "it could not be set aside"
-        warnings.warn(f"{error}; {where}", DamagedRecordWarning, stacklevel=2)
-        return None
+            place.rename(aside)
+            names.append(one_line(aside.name))
+        except OSError:  # another process was first, or nothing may be renamed there
+            continue
+    where = f"it was set aside as {' and '.join(names)}" if names else "it could not be set aside"
+    warnings.warn(f"{cause}; {where}", DamagedRecordWarning, stacklevel=3)
 
 
 class Store:
@@ -208,6 +290,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._refused: set[Path] = set()
 
     def create(self, names: str) -> Run:
         """A new, empty run whose id is the time and ``names``; raises :class:`UsageError` where the system refuses."""
@@ -249,11 +332,7 @@ class Store:
         """Every run, oldest first."""
         if not self.folder.is_dir():
             return []
-        return [
-            Run(path)
-            for path in sorted(self.folder.iterdir())
-            if path.is_dir() and not path.is_symlink() and (path / "run.json").exists()
-        ]
+        return [Run(path) for path in sorted(self.folder.iterdir()) if not path.is_symlink() and _is_run(path)]
 
     def open(self, name: str) -> Run:
         """The run called ``name``: an id, the beginning of one, ``latest``, or a path; raises :class:`UsageError`."""
@@ -261,8 +340,9 @@ class Store:
         try:
             if name and (as_path / "run.json").exists():
                 return Run(as_path.resolve())
-        except OSError as error:
-            raise UsageError(f"there is no run {name[:80]!r}: {error.strerror or error}") from None
+        except (OSError, RuntimeError, ValueError) as error:  # of a loop of links, of a NUL character
+            cause = one_line(getattr(error, "strerror", None) or error)
+            raise UsageError(f"there is no run {one_line(name, 80)!r}: {cause}") from None
         runs = self.runs()
         if name == LATEST:
             if not runs:
@@ -281,7 +361,10 @@ class Store:
         return matching[0]
 
     def finished(self, key: str) -> tuple[Path, Record] | None:
-        """A finished record of ``key`` wherever it lies, the newest first."""
+        """Return a finished record of ``key`` and its path wherever it lies, the newest first, its arrays verified.
+
+        Damage is named in a warning and set aside, and the next record is tried.
+        """
         return self.finder()(key)
 
     def finder(self) -> Callable[[str], tuple[Path, Record] | None]:
@@ -305,13 +388,43 @@ class Store:
             return
         folders = sorted((path for path in self.folder.iterdir() if not path.is_symlink()), reverse=True)
         for folder in folders:
-            yield from sorted((folder / "trials").glob("*.*.json"), key=_attempt, reverse=True)
+            try:
+                found = _listed(folder / "trials")
+            except DataError as error:
+                if (folder / "trials") not in self._refused and _is_folder(folder):
+                    self._refused.add(folder / "trials")
+                    warnings.warn(f"{error}; its records are not reused", DamagedRecordWarning, stacklevel=3)
+                continue
+            yield from sorted(found, key=_attempt, reverse=True)
 
 
 def _attempt(path: Path) -> int:
     number = path.name.split(".")[-2]
-    return int(number) if number.isdigit() else 0
+    return int(number) if number.isdecimal() and len(number) < 10 else 0
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return True
 
 
 def _has_arrays(path: Path, record: Record) -> bool:
-    return record.arrays is not None and path.with_name(record.arrays).is_file()
+    """Whether the arrays of a finished record are what was written with it; damage is set aside."""
+    if record.arrays is None:
+        return False
+    beside = path.with_name(record.arrays)
+    try:
+        if record.arrays != f"{path.stem}.npz":
+            raise DataError(
+                f"{one_line(path)}: names {one_line(record.arrays)} as its arrays, which are another record's"
+            )
+        npz.verify(beside, record.arrays_checksum)
+    except RefusedFileError as error:
+        warnings.warn(f"{error}; its record is not reused", DamagedRecordWarning, stacklevel=4)
+        return False
+    except DataError as error:
+        set_aside(path, f"{error}; the trial runs again")
+        return False
+    return True

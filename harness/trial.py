@@ -23,11 +23,11 @@ from .exhausted import is_out_of_memory
 from .exhausted import sentence as exhausted
 from .foreign import describe, foreign_code
 from .memory import Peak, peak_memory
+from .npz import pack
 from .observation import Training
-from .records import Record, Status
+from .records import Record, Status, read
 from .registry import Registry
 from .specification import Specification, seed_for
-from .store import pack
 
 if TYPE_CHECKING:
     import torch
@@ -300,7 +300,7 @@ class _Trial:
         from .reload import load_state
 
         path = Path(str(self.job.weights))
-        record = Record.from_text(path.read_text(encoding="utf-8"), str(path))
+        record = read(path)
         state = load_state(path, record)
         model.load_state_dict(state, strict=True)
         arrays = {f"weights/{name}": value.cpu().numpy() for name, value in state.items()}

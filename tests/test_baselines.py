@@ -62,7 +62,7 @@ def test_a_baseline_comes_back_as_it_was_and_is_read_line_by_line():
         (lambda text: text.replace('"samples": 30', '"samples": 300'), "damaged: ValueError: correct holds 4 bytes"),
         (lambda text: text.replace('"confidence": 0.99', '"confidence": 3'), "confidence = 3: expected"),
         (lambda text: text.replace('"figures": [', '"figuren": ['), "damaged: KeyError"),
-        (lambda text: text.replace("1.5", "1" + "0" * 400), "synops of seed 0 is 1000"),
+        (lambda text: text.replace("1.5", "1" + "0" * 400), "an integer of 401 digits"),
         (lambda text: text.replace("1.5", "1e200"), "synops of seed 0 is 1e+200"),
         (lambda text: text.replace('"seed": 1,', '"seed": 0,'), "seed 0 stands twice"),
         (lambda text: text.replace('"seed": 1,', '"seed": "1",'), "trial: seed is '1'"),
@@ -86,7 +86,7 @@ def test_a_baseline_comes_back_as_it_was_and_is_read_line_by_line():
         (lambda text: text.replace('"label": "toy lif"', '"label": null'), "label is None"),
         (lambda text: text.replace('"plugins": [', '"plugins": 3, "x": ['), "experiment: plugins is 3"),
         (lambda text: text.replace('"threads": 1\n', '"threads": "x"\n'), "experiment: threads is 'x'"),
-        (lambda text: text.replace('"margin": 0.1', '"margin": 1' + "0" * 400), "expected a number >= 0 below"),
+        (lambda text: text.replace('"margin": 0.1', '"margin": 1' + "0" * 400), "an integer of 401 digits"),
         (lambda text: "[" * 100_000, "damaged: not JSON"),
     ],
 )
@@ -192,15 +192,16 @@ def test_a_run_is_reduced_to_what_a_check_needs(store):
 
 def test_slices_keep_which_recording_they_are_of(store):
     run = write(store.create("x"), record())
-    (arrays,) = run.trials.glob("*.npz")
-    arrays.write_bytes(
+    (first,) = run.records()
+    run.write(
+        first,
         pack(
             {
                 "test/predictions": np.arange(6) % 3,
                 "test/labels": np.arange(6) % 3,
                 "test/recordings": np.arange(6) // 2,
             }
-        )
+        ),
     )
     (only,) = of_run(run).configurations
     assert recordings_of(only).tolist() == [0, 0, 1, 1, 2, 2]

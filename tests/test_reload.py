@@ -82,7 +82,7 @@ def damage(path, how):
         ("missing", "missing"),
         ("truncated", "damaged"),
         ("foreign", "damaged"),
-        ("changed", "not those that the record"),
+        ("changed", "not what was written with its record"),
     ],
 )
 def test_wrong_weights_are_one_line(saved, how, message):

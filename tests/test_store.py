@@ -9,7 +9,6 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,10 +28,21 @@ RECORD = Record(
     seed=0,
     attempt=1,
     status=Status.OK,
-    specification={"limit": None},
+    specification={
+        **{kind: {"name": kind, "parameters": {}} for kind in ("dataset", "network", "neuron", "backend", "recipe")},
+        "encoding": {},
+        "limit": None,
+    },
     started="2026-01-01T00:00:00.000+00:00",
     harness="0",
 )
+
+
+def unchecked(record):
+    """The text of ``record`` as versions without checksums wrote it."""
+    return re.sub(r',\n "checksum": "[0-9a-f]{64}"', "", record.to_text())
+
+
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -55,11 +65,14 @@ def test_a_record_refuses_nan():
     ("text", "message"),
     [
         ("", "not a record"),
-        ("[]", "no schema number"),
+        ("[]", "not an object of JSON"),
+        ('{"schema": true}', "no schema number"),
         ('{"schema": 99}', "schema 99; this harness reads schema 1"),
         ('{"schema": 1}', "without attempt"),
-        (RECORD.to_text().replace('"ok"', '"fine"'), "status 'fine'"),
-        (RECORD.to_text().replace('"key"', '"kee"'), "without key"),
+        (RECORD.to_text().replace('"ok"', '"fine"'), "damaged: its checksum differs"),
+        (unchecked(RECORD).replace('"ok"', '"fine"'), "status: expected one of ok, .*, not 'fine'"),
+        (unchecked(RECORD).replace('"key"', '"kee"'), "without key"),
+        (unchecked(RECORD).replace('"seed": 0', '"seed": "0"'), "seed: expected an integer, not '0'"),
         (RECORD.to_text()[:100], "not a record"),
     ],
 )
@@ -183,8 +196,8 @@ def test_many_keys_are_found_by_listing_every_folder_once(tmp_path, monkeypatch)
     newer.write(replace(RECORD, key="c" * 20, status=Status.FAILED))
     older.write(replace(RECORD, key="d" * 20), arrays)
     listed = []
-    glob = Path.glob
-    monkeypatch.setattr(Path, "glob", lambda path, pattern: listed.append(path) or glob(path, pattern))
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or scan(path))
     find = store.finder()
     found = {key: find(key)[0] for key in keys}
     assert sorted(listed) == sorted([older.trials, newer.trials])
@@ -202,7 +215,10 @@ def test_a_failed_record_or_one_without_its_arrays_is_not_reused(tmp_path):
     path = run.write(RECORD, pack({"weights/a": np.arange(3)}))
     assert store.finished(RECORD.key) is not None
     path.with_suffix(".npz").unlink()
-    assert store.finished(RECORD.key) is None
+    with pytest.warns(
+        DamagedRecordWarning, match=r"npz: No such file or directory; the trial runs again; it was set aside"
+    ):
+        assert store.finished(RECORD.key) is None
 
 
 def test_runs_are_opened_by_id_beginning_latest_and_path(tmp_path):

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import UsageError, nearest
+from ..errors import DataError, UsageError, nearest
 from ..gate import Gate
+from ..reading import read_bytes
 from ..records import Status
 from ..store import LATEST, Run, Store, write_atomically
+from ..text import one_line
 from .form import Baseline, BaselineError
 from .reduction import of_run, unfinished
 
@@ -127,12 +129,10 @@ def list_baselines(results: Path) -> list[Path]:
 def read_baseline(path: Path) -> Baseline:
     """The baseline at ``path``; raises :class:`BaselineError` where it cannot be read or trusted."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise BaselineError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise BaselineError(f"{path}: damaged: not text; restore it or save it anew") from None
-    return Baseline.from_text(text, str(path))
+        content = read_bytes(path)
+    except DataError as error:
+        raise BaselineError(str(error)) from None
+    return Baseline.from_text(content, one_line(path))
 
 
 def open_side(name: str, store: Store, results: Path, gate: Gate) -> Baseline:

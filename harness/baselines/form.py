@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ExitCode, HandledError
+from ..errors import DataError, ExitCode, HandledError
 from ..gate import Gate
+from ..reading import parse_json
 from ..records import Status
 from ..specification import digest
 
@@ -112,13 +113,12 @@ class Baseline:
         return f'{head[:-2]},\n "configurations": [\n{rows}\n ]\n}}\n'
 
     @classmethod
-    def from_text(cls, text: str, where: str) -> Baseline:
+    def from_text(cls, text: str | bytes, where: str) -> Baseline:
         """The baseline in ``text``; raises :class:`BaselineError` that names ``where`` and what is wrong."""
         try:
-            data = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
-            json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is no text
-        except (ValueError, RecursionError) as error:
-            raise BaselineError(f"{where}: damaged: not JSON: {error}; restore it or save it anew") from None
+            data = parse_json(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"), where)
+        except DataError as error:
+            raise BaselineError(f"{error}; restore it or save it anew") from None
         if not isinstance(data, dict) or data.pop("kind", None) != KIND:
             raise BaselineError(f"{where}: not a baseline of the harness; 'harness baseline save NAME' makes one")
         schema = data.get("schema")
@@ -133,18 +133,6 @@ class Baseline:
             told = f"{type(error).__name__}: {error}" if not isinstance(error, HandledError) else str(error)
             raise BaselineError(f"{where}: damaged: {told}; restore it or save it anew") from None
         return made
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice")
-    return made
 
 
 def _prove(made: Baseline) -> None:

@@ -11,7 +11,10 @@ from typing import Any
 from ..errors import DataError, UsageError
 from ..experiment import Experiment, parse_seeds
 from ..gate import Gate
+from ..npz import read_npz
+from ..processes import Life
 from ..records import Record, Status
+from ..run_state import RUNNING, life_of_run, shown
 from ..specification import digest
 from ..store import Run
 from .form import LARGEST, Baseline, BaselineError, Configuration, Figure, Trial
@@ -26,8 +29,8 @@ def of_run(run: Run, gate: Gate | None = None) -> Baseline:
     try:
         experiment = dict(summary["experiment"])
         held = Gate.from_data(summary.get("gate", {}), f"{run.path / 'run.json'}") if gate is None else gate
-        harness, environment = str(summary["harness"]), dict(summary["environment"])
-    except (KeyError, TypeError, ValueError):
+        harness, environment = summary["harness"], dict(summary["environment"])
+    except KeyError:
         raise DataError(f"{run.path / 'run.json'}: damaged: without experiment or environment") from None
     records = run.records()
     groups: dict[str, list[Record]] = {}
@@ -54,13 +57,17 @@ def unfinished(run: Run) -> str | None:
     """Why ``run`` is not whole, as the end of a sentence; None where every trial that was planned has ended."""
     summary = run.summary()
     state = summary.get("state")
-    if state in ("running", "interrupted"):
-        return "is still running, or was killed" if state == "running" else "was interrupted"
-    try:
-        left = [trial["label"] for trial in summary.get("trials", ()) if trial["status"] is None]
-    except (KeyError, TypeError):
-        raise DataError(f"{run.path / 'run.json'}: damaged: its trials cannot be read") from None
-    return f"never came to {', '.join(map(str, left))}" if left else None
+    if state == RUNNING:
+        alive = life_of_run(summary) is Life.ALIVE
+        return (
+            f"is still running (process {summary['process']['pid']})"
+            if alive
+            else f"is still {shown(summary)}, or was killed"
+        )
+    if state == "interrupted":
+        return "was interrupted"
+    left = [trial["label"] for trial in summary.get("trials", ()) if trial.get("status") is None]
+    return f"never came to {', '.join(left)}" if left else None
 
 
 def _reduced(run: Run, group: Sequence[Record], gate: Gate) -> Configuration:
@@ -110,18 +117,18 @@ def _reduced(run: Run, group: Sequence[Record], gate: Gate) -> Configuration:
 
 def _tested(run: Run, record: Record) -> tuple[dict[str, Any], str]:
     """What a trial was tested on, and which samples it got right."""
-    import zipfile
-
     import numpy as np
 
+    names = [f"test/{name}" for name in ("predictions", "labels", "recordings")]
     path = run.trials / str(record.arrays)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            predictions, labels, recordings = (
-                stored[f"test/{name}"] for name in ("predictions", "labels", "recordings")
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: missing or damaged: {' '.join(str(error).split())}; run the trial again") from None
+        stored = read_npz(path, record.arrays_checksum, names=names)
+        predictions, labels, recordings = (stored[name] for name in names)
+        if not predictions.shape == labels.shape == recordings.shape == (len(predictions),):
+            raise DataError("predictions, labels and recordings differ in number")
+    except DataError as error:
+        cause = str(error).removeprefix(f"{path}: ").removeprefix("damaged: ")
+        raise DataError(f"{path}: missing or damaged: {cause}; run the trial again") from None
     sliced = len(np.unique(recordings)) != len(recordings)
     test = {
         "samples": len(labels),

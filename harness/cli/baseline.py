@@ -10,6 +10,7 @@ import click
 from ..baselines.files import find_baseline, folder_of, list_baselines, read_baseline, save
 from ..baselines.form import Baseline, BaselineError
 from ..places import results_folder
+from ..reading import read_text
 from ..store import LATEST, Store
 from .concluding import shown_path
 
@@ -86,7 +87,7 @@ def show(name: str, results: str | None, as_json: bool) -> None:
     path = find_baseline(name, results_folder(results))
     made = read_baseline(path)
     if as_json:
-        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        click.echo(read_text(path), nl=False)
         return
     from rich.console import Console
 

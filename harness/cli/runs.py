@@ -11,6 +11,7 @@ import click
 from ..components import PHASES
 from ..errors import DataError, UsageError
 from ..places import results_folder
+from ..run_state import shown
 from ..store import Run, Store
 
 
@@ -63,7 +64,7 @@ def _outline(run: Run) -> dict[str, Any]:
     for trial in summary.get("trials", []):
         status = "cached" if trial.get("cached") else trial.get("status") or "not run"
         counts[status] = counts.get(status, 0) + 1
-    return {"id": run.id, "state": summary.get("state"), "started": summary.get("started"), "trials": counts}
+    return {"id": run.id, "state": shown(summary), "started": summary.get("started"), "trials": counts}
 
 
 def _show(run: Run, as_json: bool) -> None:

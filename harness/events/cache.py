@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import math
+import os
 import shutil
 import time
 import zlib
@@ -19,7 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from ..npz import read_npy
 from ..places import CACHE, reason, writing
+from ..reading import RefusedFileError, open_regular, read_json
+from ..schema import fields, file_name, list_of, mapping, size, text
+from ..text import one_line
 from .frames import Frames
 from .packed import PackedFrames
 
@@ -29,6 +33,16 @@ PACKED_FILE = "packed.bin"
 # What the system says of a file that is not there, or of something else in its place.
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _ARRAYS = ("labels", "recordings", "groups", "lengths")
+
+
+def _names_of_files(value: Any, path: str) -> None:
+    """Accept CRC-32s by the names of files in the same folder."""
+    mapping(size)(value, path)
+    for name in value:
+        file_name(name, path)
+
+
+_MANIFEST = fields({"shape": list_of(size), "dtype": text, "form": text, "checksums": _names_of_files})
 
 
 @dataclass(frozen=True)
@@ -65,7 +79,9 @@ class Entry:
         """
         with writing(self.cache, CACHE):
             self.path.mkdir(parents=True, exist_ok=True)
-            opened = (self.path.parent / f".{self.path.name}.lock").open("w")
+            # Without O_NONBLOCK a named pipe in its place would wait for a reader.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+            opened = os.fdopen(os.open(self.path.parent / f".{self.path.name}.lock", flags, 0o666), "wb", buffering=0)
         with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,9 +96,15 @@ class Entry:
         """What the split holds; raises :class:`DataError` where it cannot be read."""
         path = self.path / split / MANIFEST
         try:
-            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from None
+            data = read_json(path)
+        except RefusedFileError as error:
+            raise RefusedFileError(f"{error}; mend that, or name another folder with {CACHE}") from None
+        except DataError as error:
+            raise DataError(f"{error}; 'harness cache clear' removes it") from None
+        try:
+            _MANIFEST(data, "")
+        except ValueError as error:
+            raise DataError(f"{path}: damaged: {one_line(error)}; 'harness cache clear' removes it") from None
         return data
 
     def intact(self, split: str) -> bool:
@@ -92,18 +114,24 @@ class Entry:
             DataError: the system refuses to read it, which says nothing of what is there.
         """
         try:
-            manifest = json.loads((self.path / split / MANIFEST).read_text(encoding="utf-8"))
+            manifest = self.manifest(split)
             return all(checksum(self.path / split / name) == crc for name, crc in manifest["checksums"].items())
+        except RefusedFileError:
+            raise
+        except DataError:
+            return False
         except OSError as error:
             if error.errno in _ABSENT:
                 return False
             raise _unreadable(self.path / split, error) from None
-        except (ValueError, KeyError, TypeError, AttributeError):
             return False
 
     def set_aside(self, split: str) -> list[str]:
         """Move a damaged split out of the way; a sentence for the record if there was one."""
         folder = self.path / split
+        if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+            folder.unlink()
+            return [f"{self.dataset} {split}: what lay in the place of cached frames was removed"]
         for stale in self.path.glob(f".{split}.*.tmp"):  # a builder that was killed; the lock says that none lives
             shutil.rmtree(stale, ignore_errors=True)
         if not folder.exists():
@@ -137,17 +165,20 @@ def open_split(path: Path, split: str) -> Frames:
     folder = path / split
     manifest = Entry(path).manifest(split)
     try:
+        arrays: dict[str, Any] = {
+            name: read_npy(folder / f"{name}.npy")
+            for name in (*_ARRAYS, "starts")
+            if os.path.lexists(folder / f"{name}.npy")
+        }
+    except DataError as error:
+        raise DataError(f"{error}; 'harness cache clear' removes it") from None
+    try:
         shape = tuple(int(size) for size in manifest["shape"])
         dtype = np.dtype({"uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32}[manifest["dtype"]])
-        arrays = {
-            name: np.load(folder / f"{name}.npy", allow_pickle=False)
-            for name in (*_ARRAYS, "starts")
-            if (folder / f"{name}.npy").exists()
-        }
         starts = arrays.pop("starts", None)
         opened = _dense(folder, shape, dtype) if manifest["form"] == "dense" else _packed(folder, starts, shape, dtype)
         return Frames(frames=opened, **arrays)
-    except (OSError, LookupError, TypeError, ValueError, EOFError) as error:
+    except (OSError, LookupError, TypeError, ValueError) as error:
         raise _unreadable(folder, error) from None
 
 
@@ -181,7 +212,7 @@ def _packed(
 def checksum(path: Path) -> int:
     """CRC-32 of the file, read block by block."""
     crc = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             crc = zlib.crc32(block, crc)
     return crc

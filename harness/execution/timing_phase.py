@@ -16,7 +16,7 @@ def measure_run(registry: Registry, payload: Mapping[str, Any], report: Callable
 
     from ..devices import use
     from ..events.prepare import open_split
-    from ..records import Record
+    from ..records import read
     from ..reload import load_model
     from ..specification import Specification
     from ..timing import Configuration, measure
@@ -26,7 +26,7 @@ def measure_run(registry: Registry, payload: Mapping[str, Any], report: Callable
     configurations = []
     for item in payload["configurations"]:
         path = Path(item["record"])
-        record = Record.from_text(path.read_text(encoding="utf-8"), str(path))
+        record = read(path)
         specification = Specification.from_json(record.specification)
         configurations.append(
             Configuration(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..errors import HandledError
+from ..reading import read_json
 from ..specification import digest
 from ..store import read_record, write_atomically
 from .comparing import Compared, compare_rows, open_baseline
@@ -172,7 +173,7 @@ def _plain(found: Mapping[str, Ended]) -> dict[str, Any]:
 
 def _read(path: Path, group: Sequence[TrialItem]) -> dict[str, Ended] | None:
     """What another worker left; None where it does not hold the whole group."""
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = read_json(path)
     if not {item.name for item in group} <= set(data):
         return None
     found = {}

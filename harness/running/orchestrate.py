@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..errors import DataError, ExitCode, HandledError, UsageError
 from ..execution.local import Local, ServerError
 from ..execution.tasks import Executor, Limits, Message, Outcome, Task
 from ..exhausted import beyond_limit
+from ..foreign import describe as describe_error
 from ..places import (
     CACHE,
     RESULTS,
@@ -29,10 +29,13 @@ from ..places import (
     writing,
 )
 from ..plan import Plan, refusal
+from ..processes import this_process
+from ..reading import read_json, read_tail
 from ..records import Record, Status
 from ..registry import Registry
+from ..run_state import RUNNING, ended_as
 from ..store import Store, read_record
-from ..text import one_line
+from ..text import clean, one_line
 from .account import told
 from .device import device_for
 from .hearing import Heard
@@ -71,6 +74,7 @@ class _Running:
         self.listener = listener
         self.store = Store(results_folder(options.results))
         self.environment = describe()
+        self.process = this_process()
         self.started = time.time()
         names = sorted(
             {name.partition(" ")[2] for name in plan.components if name.partition(" ")[0] in ("dataset", "neuron")}
@@ -80,6 +84,7 @@ class _Running:
         self.prepared: dict[str, dict[str, Any]] = {}
         self.unprepared: dict[str, str] = {}
         self.timings: Mapping[str, Any] | None = None
+        self.summary: dict[str, Any] = {}
         self.loading = registry_config
         self.executor = self._executor(registry_config)
 
@@ -129,22 +134,25 @@ class _Running:
         listening = executor.listening() if isinstance(executor, Local) else nullcontext()
         with listening:
             try:
-                self._write_run("running")
+                self._write_run(RUNNING)
                 hello = executor.start()
                 device = self._device(hello)
                 self._prepare()
                 self._name(device)
+                # With their keys, by which whoever reads a run that was killed finds what finished.
+                self._write_run(RUNNING)
                 self._train(device)
                 self._time(device)
-            except (KeyboardInterrupt, ServerError, HandledError) as error:
+                self._write_run(self._ended_as())
+            # Everything, since the process of a notebook lives on: its run would seem to go on too.
+            except BaseException as error:
                 with suppress(UsageError):  # of a full disk, which is what the error is about
-                    self._write_run(
-                        "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error)
-                    )
+                    self._write_run(self._ended_as(error), error=clean(error))
                 if isinstance(error, ServerError) and any(entry.record for entry in self.entries):
                     self.listener.note(str(error))
                     return self._report()
-                self._remove_if_empty()
+                if isinstance(error, (KeyboardInterrupt, HandledError, ServerError)):
+                    self._remove_if_empty()
                 raise
             finally:
                 executor.close()
@@ -201,7 +209,7 @@ class _Running:
                     raise DataError(self.unprepared[name])
                 self.listener.note(self.unprepared[name])
                 continue
-            summary = json.loads(folder.read_text(encoding="utf-8"))
+            summary = read_json(folder)
             folder.unlink()
             summary["classes"] = [one_line(name) for name in cast(Dataset, entry.component).classes]
             self.prepared[name] = summary
@@ -251,7 +259,7 @@ class _Running:
         waiting: dict[str, Entry] = {}
         reused, tasks = [], []
         for number, entry in enumerate(self.entries, start=1):
-            if entry.reusable and entry.fully_measured():
+            if entry.reusable and entry.fully_measured() and self._reuse(entry):
                 reused.append(entry)
                 continue
             if entry.record:
@@ -263,10 +271,9 @@ class _Running:
         jobs = self._jobs(len(tasks), device)
         self.listener.trials(len(self.entries), len(reused), jobs, device, self.run.path)
         for entry in reused:
-            path = self.run.reuse(*entry.reused())
-            record = read_record(path)
+            assert entry.path is not None
+            record = read_record(entry.path)
             assert record is not None
-            entry.path = path
             self._end(entry, record, written=True)
         for entry in self.entries:
             if entry.record and not entry.record.cached:
@@ -278,6 +285,16 @@ class _Running:
                 on_message=lambda task, message: self._trial_message(waiting[task.id], message),
                 on_outcome=lambda task, outcome: self._trial_outcome(waiting[task.id], task, outcome),
             )
+
+    def _reuse(self, entry: Entry) -> bool:
+        """Copy the finished record; False if it was damaged since it was found, so that the trial runs again."""
+        try:
+            entry.path = self.run.reuse(*entry.reused())
+        except DataError as error:
+            self.listener.note(f"{error}; the trial runs again")
+            entry.reusable = None
+            return False
+        return True
 
     def _jobs(self, tasks: int, device: str) -> int:
         if is_cuda(device):  # trials that share a GPU time and starve each other
@@ -311,8 +328,7 @@ class _Running:
         if outcome.how == "oom" and entry.phase:
             detail += beyond_limit(entry.phase, entry.planned.specification.recipe["batch_size"])
         statuses = {"timeout": Status.TIMEOUT, "oom": Status.OOM, "interrupted": Status.INTERRUPTED}
-        log = Path(task.log)
-        tail = log.read_text(encoding="utf-8", errors="replace")[-4000:] if log.exists() else ""
+        tail = read_tail(Path(task.log), 4000)
         record = entry.job.record(
             statuses.get(outcome.how, Status.FAILED),
             error={**_error(outcome.how, detail), "traceback": tail or None},
@@ -372,18 +388,19 @@ class _Running:
         elif outcome.how != "interrupted":
             self.listener.note(f"the timing phase failed: {outcome.detail}; see {task.log}")
 
-    def _write_run(self, state: str, error: str | None = None) -> dict[str, Any]:
+    def _write_run(self, state: str, error: str | None = None) -> None:
         summary = {
             "id": self.run.id,
             "state": state,
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - self.started, 3),
             **told(self.plan, self.options, self.loading, self.entries),
+            "process": self.process,
             "environment": self.environment,
             "error": error,
         }
         self.run.write_summary(summary)
-        return summary
+        self.summary = summary
 
     def _report(self) -> Finished:
         with writing(self.run.path, RESULTS):
@@ -395,43 +412,62 @@ class _Running:
         from ..report.tables import write_tables
 
         records = tuple(entry.record for entry in self.entries if entry.record is not None)
-        summary = summarise(records, self.timings)
-        files = [
-            *write_tables(summary, self.run.path),
-            *write_figures(records, self.timings, summary, self.run.path),
+        lost = bool(self.summary["error"])
+        try:
+            summary = summarise(records, self.timings)
+        except Exception as error:
+            self._lost("the table was", error)
+            summary, lost = summarise(()), True
+        reports: list[tuple[str, Callable[[], Sequence[Path]]]] = [
+            ("the tables were", lambda: write_tables(summary, self.run.path)),
+            ("the figures were", lambda: write_figures(records, self.timings, summary, self.run.path)),
         ]
         if self.options.plots:
-            from ..report.plots import write_plots
-
-            files += write_plots(records, summary, self.run.path / "plots", self.timings)
+            reports += [("the plots were", lambda: self._plots(records, summary)), ("report.html was", self._page)]
+        files: list[Path] = []
+        for what, write in reports:
+            try:
+                files += write()
+            except (UsageError, OSError):
+                raise
+            except Exception as error:
+                self._lost(what, error)
+                lost = True
+        # What hooks are given is what run.json holds, which was written before anything here could fail.
+        self._notify("run_finished", run=self.summary)
         code = self._exit_code(records)
-        state = {ExitCode.OK: "finished", ExitCode.INTERRUPTED: "interrupted"}.get(code, "failed")
-        summarised = self._write_run(state)
-        if self.options.plots:
-            files += self._page()
-        self._notify("run_finished", run=summarised)
         return Finished(
             run=self.run,
             records=records,
             timings=self.timings,
-            exit_code=code,
+            exit_code=ExitCode.FAILED if lost and code is ExitCode.OK else code,
             files=tuple(files),
             summary=summary,
             frames={entry.job.key: entry.job.frames for entry in self.entries if entry.job},
         )
 
-    def _page(self) -> list[Path]:
-        """All of the run as one page, which reads what was written."""
+    def _lost(self, what: str, error: Exception) -> None:
+        """Say that a report failed: nothing that a stranger's metric hands over may cost more than that."""
+        self.listener.note(f"{what} not written: {describe_error(error)}; the records are complete")
+
+    def _plots(self, records: Sequence[Record], summary: Any) -> Sequence[Path]:
+        from ..report.plots import write_plots
+
+        return write_plots(records, summary, self.run.path / "plots", self.timings)
+
+    def _page(self) -> Sequence[Path]:
+        """Write all of the run as one page, which reads what was written."""
         from ..report.page.document import write_page
 
         place = self.run.path / "report.html"
-        try:
-            write_page([self.run], place)
-        except Exception as error:
-            # Records are what counts: nothing that a stranger's metric hands over may end the run.
-            self.listener.note(f"report.html was not written: {type(error).__name__}: {error}")
-            return []
+        write_page([self.run], place)
         return [place]
+
+    def _ended_as(self, error: BaseException | None = None) -> str:
+        """Return the state of the run, which follows from its records; an interruption after the last one changes none."""
+        if all(entry.record for entry in self.entries):
+            return ended_as({entry.record.status for entry in self.entries if entry.record})
+        return "interrupted" if self._interrupted or isinstance(error, KeyboardInterrupt) else "failed"
 
     def _exit_code(self, records: Sequence[Record]) -> ExitCode:
         statuses = {record.status for record in records}

@@ -180,10 +180,10 @@ def test_damaged_packed_frames_are_noticed_and_mended(tmp_path, packing, file):
         (lambda folder: (folder / "packed.bin").write_bytes(b""), r"packed\.bin: 0 bytes where \d+ were written"),
         (lambda folder: (folder / "packed.bin").unlink(), r"packed\.bin: 0 bytes where"),
         (lambda folder: (folder / "starts.npy").unlink(), r"packed\.bin: \d+ bytes where -1"),
-        (lambda folder: (folder / "starts.npy").write_bytes(b"no array"), "cannot be read"),
-        (lambda folder: (folder / "labels.npy").write_bytes(b"\x93NUMPY"), "cannot be read"),
-        (lambda folder: (folder / "manifest.json").write_text("[]"), "cannot be read"),
-        (lambda folder: (folder / "manifest.json").write_text('{"shape": [1], "dtype": "O"}'), "cannot be read"),
+        (lambda folder: (folder / "starts.npy").write_bytes(b"no array"), "damaged"),
+        (lambda folder: (folder / "labels.npy").write_bytes(b"\x93NUMPY"), "damaged"),
+        (lambda folder: (folder / "manifest.json").write_text("[]"), "not an object of JSON"),
+        (lambda folder: (folder / "manifest.json").write_text('{"shape": [1], "dtype": "O"}'), "form: missing"),
     ],
 )
 def test_a_damaged_entry_is_one_line_on_opening(tmp_path, packing, change, message):

@@ -139,11 +139,17 @@ def test_a_damaged_floor_is_named(tmp_path, content):
         read_floor(tmp_path, 1, "cpu")
 
 
-@pytest.mark.parametrize("changes", [{"platform": "here"}, {"blocks": "20"}])
-def test_a_floor_without_its_place_is_damaged(tmp_path, changes):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"platform": "here"}, "platform: expected an object, not 'here'"),
+        ({"blocks": "20"}, "blocks: expected an integer, not '20'"),
+    ],
+)
+def test_a_floor_without_its_place_is_damaged(tmp_path, changes, message):
     path = write_floor(tmp_path, floor())
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-    with pytest.raises(DataError, match="no platform, or no number of rounds"):
+    with pytest.raises(DataError, match=message):
         read_floor(tmp_path, 1, "cpu")
 
 

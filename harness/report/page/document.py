@@ -8,6 +8,7 @@ from pathlib import Path
 from ...comparison.figures import all_figures
 from ...comparison.summary import limited_to
 from ...records import Status
+from ...run_state import shown
 from ...store import Run, write_atomically
 from . import looks
 from .elements import Child, Markup, tag
@@ -185,7 +186,7 @@ def _banners(material: Material) -> list[Markup]:
             parts.append(f"{len(material.problems)} note{'s' * (len(material.problems) != 1)} on what was read")
         said.append([f"{'; '.join(parts)}: ", tag("a", "see failures", href="#failures")])
     states = [
-        f"{item.run.id} is {item.about['state']}"
+        f"{item.run.id} is {shown(item.about)}"
         for item in material.runs
         if item.about.get("state") in ("running", "interrupted")
     ]
