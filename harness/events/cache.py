@@ -124,7 +124,6 @@ class Entry:
             if error.errno in _ABSENT:
                 return False
             raise _unreadable(self.path / split, error) from None
-            return False
 
     def set_aside(self, split: str) -> list[str]:
         """Move a damaged split out of the way; a sentence for the record if there was one."""

@@ -428,9 +428,10 @@ class _Running:
         for what, write in reports:
             try:
                 files += write()
-            except (UsageError, OSError):
-                raise
             except Exception as error:
+                # A full disk ends the command in its own words; the page comes last and costs itself only.
+                if isinstance(error, (UsageError, OSError)) and write != self._page:
+                    raise
                 self._lost(what, error)
                 lost = True
         # What hooks are given is what run.json holds, which was written before anything here could fail.

@@ -17,10 +17,17 @@ from typing import BinaryIO
 
 from harness.errors import DataError
 from harness.places import cache_folder, kept_if_used
+from harness.reading import open_regular
 
 from .layout import listing, parse
 
 _BLOCK = 1 << 20
+# Recordings are packed at a ratio below 10; the official archives hold 1,341 of them, each far below a gigabyte.
+_HIGHEST_RATIO = 100
+_UNCHECKED = 64 << 20
+_MOST_BYTES = 256 << 30
+_LARGEST_MEMBER = 2 << 30
+_MOST_MEMBERS = 100_000
 Report = Callable[[str, int, int], None]
 
 
@@ -37,7 +44,7 @@ def unpack(archive: Path, target: Path, report: Report) -> None:
 def _unpack(archive: Path, target: Path, report: Report) -> None:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with archive.open("rb") as packed:
+        with open_regular(archive) as packed:
             if locked(packed, f"waiting for another process that unpacks {archive.name}", report):
                 if _holds_recordings(target):
                     return
@@ -59,9 +66,14 @@ def _unpack(archive: Path, target: Path, report: Report) -> None:
 def _extract(packed: BinaryIO, archive: Path, folder: Path, split: str, report: Report) -> int:
     """Write the recordings of ``split`` below ``folder``; returns how many there are."""
     total, count = max(archive.stat().st_size // _BLOCK, 1), 0
-    with gzip.open(packed) as plain:
+    with gzip.open(packed) as unbounded:
+        plain = _Bounded(unbounded, packed, archive)
         with tarfile.open(fileobj=plain, mode="r|") as tar:
-            for member in tar:
+            for number, member in enumerate(tar):
+                if number == _MOST_MEMBERS or member.size > _LARGEST_MEMBER:
+                    raise DataError(
+                        f"{archive}: holds more, or larger files, than recordings; replace it by the official archive"
+                    )
                 parts = PurePosixPath(member.name).parts
                 named = parse(*parts[-2:]) if parts[-3:-2] == (split,) else None
                 content = tar.extractfile(member) if named is not None and member.isreg() else None
@@ -79,6 +91,24 @@ def _extract(packed: BinaryIO, archive: Path, folder: Path, split: str, report: 
         while plain.read(_BLOCK):
             pass
     return count
+
+
+class _Bounded:
+    """What gzip unpacks, until it is far more than packed recordings can be."""
+
+    def __init__(self, plain: gzip.GzipFile, packed: BinaryIO, archive: Path) -> None:
+        self._plain, self._packed, self._archive = plain, packed, archive
+        self._given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._plain.read(size)
+        self._given += len(content)
+        if self._given > _UNCHECKED + _HIGHEST_RATIO * self._packed.tell() or self._given > _MOST_BYTES:
+            raise DataError(
+                f"{self._archive}: unpacks to far more than recordings do ({self._given >> 20:,} MB and on); replace it by the "
+                "official archive"
+            )
+        return content
 
 
 def locked(file: BinaryIO, waiting: str, report: Report) -> bool:
@@ -119,7 +149,7 @@ def md5(archive: Path, report: Report = lambda stage, done, total: None) -> str:
             return remembered
     digest = hashlib.md5(usedforsecurity=False)
     done = 0
-    with archive.open("rb") as file:
+    with open_regular(archive) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
             done += len(block)

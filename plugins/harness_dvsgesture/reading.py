@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import Bulk, DataError
+from harness.reading import check_regular
 
 _SIDE = 128
 # The longest recording of the original lasts about 18 s; times of more ms than ten minutes have are in another unit.
@@ -48,6 +49,7 @@ def read(paths: Sequence[Path]) -> Bulk:
 
 def _open(path: Path) -> npt.NDArray[Any]:
     """The file's array, mapped: one shorter than its header says is refused before anything of that size is allocated."""
+    check_regular(path)  # numpy would wait for a pipe
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import Bulk, DataError
+from harness.reading import open_regular
 
 from . import CLASSES
 from .files import archive_notes, find
@@ -81,7 +82,7 @@ class Recordings:
             state.update(Path(__file__).with_name(name).read_bytes())
         for index, named in enumerate(self._named):
             try:
-                with self.path(index).open("rb") as file:
+                with open_regular(self.path(index)) as file:
                     size = file.seek(0, 2)
                     state.update(f"{named.place}\0{size}\0".encode())
                     pieces = [(0, size)] if size <= _WHOLE else _spread(size)

@@ -6,8 +6,10 @@ import contextlib
 import errno
 import hashlib
 import io
+import lzma
 import secrets
 import shutil
+import stat
 import time
 import zipfile
 import zlib
@@ -17,9 +19,15 @@ from tempfile import TemporaryDirectory
 
 from harness.errors import DataError
 from harness.places import cache_folder, kept_if_used, reason, sealed
+from harness.reading import RefusedFileError, open_regular
+from harness.text import one_line
 
 SPLITS = ("train", "test")
 FOLDER = "SHD"
+# The official files unpack to less than half a gigabyte, at a ratio below 10.
+_MOST_BYTES = 8 << 30
+_HIGHEST_RATIO = 100
+_MOST_BYTES_UNCHECKED = 16 << 20
 _STALE = 86_400  # seconds after which no download still goes on
 # As tonic 1.7 pins the official archives.
 OFFICIAL_MD5 = {"train": "f3252aeb598ac776c1b526422d90eecb", "test": "1503a5064faa34311c398fb0a1ed0a6f"}
@@ -62,10 +70,10 @@ def archive_notes(root: Path, split: str) -> list[str]:
     if not archive.exists():
         return []
     try:
-        with archive.open("rb") as file:
+        with open_regular(archive) as file:
             found = hashlib.file_digest(file, "md5").hexdigest()
-    except OSError as error:
-        return [f"{archive.name} cannot be read ({reason(error)}), so its checksum is not known"]
+    except (RefusedFileError, OSError) as error:
+        return [f"{archive.name} cannot be read ({one_line(error)}), so its checksum is not known"]
     if found == OFFICIAL_MD5[split]:
         return []
     return [f"{archive.name} is not the official archive (md5 {found}); accuracies are not SHD's"]
@@ -97,19 +105,37 @@ def _unpack(archive: Path, split: str) -> None:
 def _unpack_to(archive: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with zipfile.ZipFile(archive) as zipped:
+        with open_regular(archive) as file, zipfile.ZipFile(file) as zipped:
             inside = [item for item in zipped.namelist() if Path(item).name == target.name]
             if not inside:
                 raise DataError(f"{archive}: holds no {target.name}; replace it by the official archive")
+            _refuse_unfit(archive, zipped.getinfo(inside[0]))
             with zipped.open(inside[0]) as packed, temporary.open("wb") as out:
                 shutil.copyfileobj(packed, out, 1 << 20)
         temporary.replace(target)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
         raise DataError(f"{archive}: damaged ({error}); remove it and fetch it again") from None
     except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed by a method that Python lacks
         raise DataError(f"{archive}: cannot be unpacked ({error}); unpack it by hand") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _refuse_unfit(archive: Path, member: zipfile.ZipInfo) -> None:
+    """Refuse what unpacks to far more than the official file, and what is no regular file."""
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if member.is_dir() or kind not in (0, stat.S_IFREG):
+        raise DataError(
+            f"{archive}: {member.filename!r} is a link or a folder, not a file; replace it by the official archive"
+        )
+    if (
+        member.file_size > max(_MOST_BYTES_UNCHECKED, _HIGHEST_RATIO * member.compress_size)
+        or member.file_size > _MOST_BYTES
+    ):
+        raise DataError(
+            f"{archive}: {member.filename!r} would unpack to {member.file_size:,} bytes, far more than the official file; "
+            "replace it by the official archive"
+        )
 
 
 def _download(root: Path, split: str) -> None:

@@ -12,8 +12,10 @@ import h5py
 import numpy as np
 
 from harness import Bulk, DataError
+from harness.reading import check_regular
 
 from .files import archive_notes, find
+from .links import own_dataset
 
 # As in tonic, so that the two readers can be compared field by field.
 EVENT = np.dtype([("t", int), ("x", int), ("p", int)])
@@ -29,11 +31,15 @@ class Recordings:
     def __init__(self, path: Path, split: str, notes: list[str]) -> None:
         self.path = path
         self.split = split
+        check_regular(path)  # HDF5 would wait for a pipe
         try:
             self._file = h5py.File(path, "r")
-            self._times, self._units = self._file["spikes/times"], self._file["spikes/units"]
-            self.labels = np.asarray(self._file["labels"][()])
-            self.groups = [str(speaker) for speaker in self._file["extra/speaker"][()]]
+            self._times, self._units, labels, speakers = (
+                own_dataset(self._file, path, name)
+                for name in ("spikes/times", "spikes/units", "labels", "extra/speaker")
+            )
+            self.labels = np.asarray(labels[()])
+            self.groups = [str(speaker) for speaker in speakers[()]]
             self.synthetic = bool(self._file.attrs.get("synthetic", False))
         except OSError as error:
             raise DataError(f"{path}: {_refused(error)}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.server
 import io
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness_dvsgesture import CLASSES, DEFAULTS, DVSGESTURE, TUTORIAL
+from harness_dvsgesture.archives import unpack
 from harness_dvsgesture.download import download
 from harness_dvsgesture.files import OFFICIAL_MD5, OFFICIAL_URL, fetch, find
 from harness_dvsgesture.layout import SPLITS
@@ -771,3 +773,33 @@ def test_an_edit_that_the_fingerprint_does_not_see_is_a_file_that_was_written_ag
     assert source(tmp_path, "train").modified == first
     os.utime(tmp_path / "DVSGesture" / "ibmGestureTrain" / "user01_fluorescent" / "7.npy", (0, 0))
     assert source(tmp_path, "train").modified != first
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("ibmGestureTrain/user01_led/0.npy", 96 << 20, "unpacks to far more than recordings do"),
+        ("anything", 96 << 20, "unpacks to far more than recordings do"),
+        ("anything", 3 << 30, "holds more, or larger files, than recordings"),
+    ],
+)
+def test_what_an_archive_may_unpack_to_is_bounded(tmp_path, monkeypatch, name, size, message):
+    monkeypatch.setattr("harness_dvsgesture.archives._UNCHECKED", 1 << 20)
+    archive, target = tmp_path / "ibmGestureTrain.tar.gz", tmp_path / "ibmGestureTrain"
+    with gzip.open(archive, "wb") as packed:
+        info = tarfile.TarInfo(name)
+        info.size = size
+        packed.write(info.tobuf())
+        packed.write(bytes(min(size, 8 << 20)))
+    with pytest.raises(DataError, match=message):
+        unpack(archive, target, silent)
+    assert [path.name for path in tmp_path.iterdir()] == [archive.name]
+
+
+def test_a_pipe_in_the_place_of_an_archive_or_a_recording_is_one_line_and_no_wait(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match="pipe: a named pipe, not a file"):
+        unpack(pipe, tmp_path / "ibmGestureTrain", silent)
+    with pytest.raises(DataError, match="pipe: a named pipe, not a file"):
+        read([pipe])

@@ -406,3 +406,100 @@ def test_an_encrypted_archive_is_one_line(copy):
     archive.write_bytes(content)
     with pytest.raises(DataError, match=r"shd_train\.h5\.zip: cannot be unpacked \(.*encrypted.*unpack it by hand"):
         fetch(copy, silent)
+
+
+def _external(file, outside):
+    file["labels"] = h5py.ExternalLink(str(outside), "labels")
+
+
+def _soft(file, outside):
+    file["elsewhere"] = h5py.ExternalLink(str(outside), "/")
+    file["labels"] = h5py.SoftLink("/elsewhere/labels")
+
+
+def _virtual(file, outside):
+    layout = h5py.VirtualLayout(shape=(40,), dtype="i8")
+    layout[:] = h5py.VirtualSource(str(outside), "labels", shape=(40,))
+    file.create_virtual_dataset("labels", layout)
+
+
+def _stored_outside(file, outside):
+    file.create_dataset("labels", shape=(40,), dtype="i8", external=[(str(outside), 0, h5py.h5f.UNLIMITED)])
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        (_external, r"labels is a link to '.*outside\.h5', which is not followed"),
+        (_soft, "labels is a link to '/elsewhere/labels', which is not followed"),
+        (_virtual, "labels is a virtual dataset, which is not followed"),
+        (_stored_outside, "labels is stored in other files, which is not followed"),
+    ],
+)
+def test_nothing_is_read_from_files_that_an_hdf5_file_points_to(copy, tmp_path, link, message):
+    outside = tmp_path / "outside.h5"
+    shutil.copy(copy / "SHD" / "shd_train.h5", outside)
+    with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
+        del file["labels"]
+        link(file, outside)
+    with pytest.raises(DataError, match=message) as error:
+        source(copy, "train")
+    assert "\n" not in str(error.value)
+
+
+def test_a_group_behind_a_link_is_not_entered(copy, tmp_path):
+    outside = tmp_path / "outside.h5"
+    shutil.copy(copy / "SHD" / "shd_train.h5", outside)
+    with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
+        del file["spikes"]
+        file["spikes"] = h5py.ExternalLink(str(outside), "spikes")
+    with pytest.raises(DataError, match="spikes is a link to"):
+        source(copy, "train")
+
+
+def test_a_header_that_promises_more_recordings_than_there_can_be_takes_no_memory(copy):
+    with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
+        del file["labels"]
+        file.create_dataset("labels", shape=(10**12,), dtype="i8", chunks=(1024,))
+    with pytest.raises(DataError, match=r"labels is int64 \(1000000000000,\), not a list with an entry per recording"):
+        source(copy, "train")
+
+
+def test_a_pipe_in_the_place_of_data_is_one_line_and_no_wait(copy):
+    (copy / "SHD" / "shd_train.h5").unlink()
+    os.mkfifo(copy / "SHD" / "shd_train.h5")
+    with pytest.raises(DataError, match=r"shd_train\.h5: a named pipe, not a file"):
+        source(copy, "train")
+
+
+def _bomb(archive):
+    archive.writestr("shd_train.h5", bytes(64 << 20), compress_type=zipfile.ZIP_DEFLATED)
+
+
+def _link(archive):
+    info = zipfile.ZipInfo("shd_train.h5")
+    info.external_attr = 0o120777 << 16
+    archive.writestr(info, "/etc/passwd")
+
+
+def _encrypted(archive):
+    archive.writestr("shd_train.h5", b"secret")
+    archive.infolist()[0].flag_bits |= 1
+
+
+@pytest.mark.parametrize(
+    ("fill", "message"),
+    [
+        (_bomb, "'shd_train.h5' would unpack to 67,108,864 bytes, far more than the official file"),
+        (_link, "'shd_train.h5' is a link or a folder, not a file"),
+        (_encrypted, "cannot be unpacked .*encrypted"),
+    ],
+)
+def test_what_an_archive_may_unpack_to_is_bounded(copy, fill, message):
+    zipped(copy)
+    archive = copy / "SHD" / "shd_train.h5.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        fill(made)
+    with pytest.raises(DataError, match=message):
+        fetch(copy, silent)
+    assert not (copy / "SHD" / "shd_train.h5").exists()
