@@ -193,7 +193,7 @@ def _entry(
     planned = {*summary.get("experiment", {}).get("seeds", ()), *(record.seed for record in group)}
     return Entry(
         id=digest([run.id, first.row]),
-        time=_utc(summary.get("started") or first.started),
+        time=_utc(run, summary.get("started") or first.started),
         run=run.id,
         row=first.row,
         label=label,
@@ -211,8 +211,11 @@ def _entry(
     )
 
 
-def _utc(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="seconds")
+def _utc(run: Run, text: str) -> str:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
+        raise DataError(f"{run.path / 'run.json'}: damaged: started: no date and time: {schema.short(text)}") from None
 
 
 def _platform(environment: Mapping[str, Any], trial: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import recipe
 from .schema import (
     anything,
     boolean,
@@ -38,8 +37,8 @@ _VALUE = fields(
         "reason": text,
         "note": text,
         "arrays": mapping(),
-        "curves": mapping(mapping()),
-        "histograms": mapping(mapping()),
+        "curves": mapping(),
+        "histograms": mapping(),
     },
 )
 _FAILED = fields({**_PLACE, "error": text})
@@ -53,9 +52,12 @@ def metric_row(value: Any, path: str) -> None:
 _CHOICE = fields({"name": text, "parameters": mapping()})
 
 
-def _recipe(value: Any, path: str) -> None:
-    _CHOICE(value, path)
-    recipe.from_json(value)
+_RECIPE = fields(
+    {
+        "name": text,
+        "parameters": fields({"epochs": count, "learning_rate": number, "batch_size": count, "init": text}),
+    }
+)
 
 
 _SPECIFICATION = fields(
@@ -64,7 +66,7 @@ _SPECIFICATION = fields(
         "network": _CHOICE,
         "neuron": _CHOICE,
         "backend": _CHOICE,
-        "recipe": _recipe,
+        "recipe": _RECIPE,
         "encoding": mapping(),
         "limit": optional(size),
     }
@@ -101,10 +103,9 @@ RECORD = fields(
             {},
             {
                 "synthetic": boolean,
-                "classes": list_of(text),
+                "classes": list_of(anything),
                 "shape": list_of(size),
                 "splits": mapping(mapping()),
-                "fingerprint": optional(text),
             },
         ),
         "environment": _ENVIRONMENT,
@@ -114,7 +115,7 @@ RECORD = fields(
                 "weights": text,
                 "predictions": text,
                 "metrics": list_of(metric_row),
-                "curves": mapping(list_of(optional(number))),
+                "curves": mapping(),
             },
         ),
         "noisy": list_of(metric_row),
@@ -133,7 +134,7 @@ RUN = fields(
     {
         "id": text,
         "state": text,
-        "started": instant,
+        "started": text,
         "seconds": number,
         "harness": text,
         "experiment": fields(
@@ -161,10 +162,11 @@ RUN = fields(
 """What run.json holds; earlier versions wrote fewer parts."""
 
 TIMINGS = fields(
-    {},
     {
-        "rounds": anything,
-        "rows": mapping(fields({}, {"key": text, "label": text, "metrics": list_of(metric_row)})),
+        "rounds": count,
+        "threads": count,
+        "rows": mapping(fields({"metrics": list_of(metric_row)}, {"key": text, "label": text})),
     },
+    {"device": text},
 )
 """What timings.json holds."""

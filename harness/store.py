@@ -34,6 +34,10 @@ class DamagedRecordWarning(UserWarning):
     """A record that could not be used; if it was damaged it was set aside under the name that the warning gives."""
 
 
+class WrongTypeError(DataError):
+    """A file of sound JSON in which a part has another type than it should, or is missing."""
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write ``path`` whole or not at all, also when the machine goes down."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
@@ -226,7 +230,7 @@ def _checked(data: dict[str, Any], schema: Check, path: Path) -> dict[str, Any]:
     try:
         schema(data, "")
     except ValueError as error:
-        raise DataError(f"{one_line(path)}: damaged: {one_line(error)}") from None
+        raise WrongTypeError(f"{one_line(path)}: damaged: {one_line(error)}") from None
     return data
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .components import Choice, Metric, load_reference
 from .observation import Context, Observer, View
+from .schemas import metric_row
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,6 +56,9 @@ class Watched:
             with self._caught():
                 found = self.observer.result()
                 values = {name: value.to_json() for name, value in found.items()}
+                for name, value in values.items():
+                    # What no reader would take costs the metric its row here, and not the trial its record later.
+                    metric_row({**self.where, "name": name, **value}, f"figure {name}")
                 stored = {
                     f"{name}/{key}": array for name, value in found.items() for key, array in value.stored.items()
                 }

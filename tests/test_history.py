@@ -82,7 +82,7 @@ def with_metrics(one, *rows):
 def test_a_configuration_is_a_line_with_its_figures_by_seed(tmp_path):
     records = [replace(one, environment={"device": "cpu", "threads": 1}) for one in seeds("lif", [0.5, 0.75])]
     clock = figure("p50", 3.0, split="test", phase="timing", unit="ms", kind="noisy", title="p50")
-    timings = {"rows": {records[0].row: {"key": records[1].key, "metrics": [clock]}}}
+    timings = {"rounds": 3, "threads": 1, "rows": {records[0].row: {"key": records[1].key, "metrics": [clock]}}}
     (made,), left_out = entries_of(made_run(tmp_path, records, timings), note="why")
     assert left_out == []
     assert (made.time, made.commit, made.dirty) == ("2026-01-01T00:00:00+00:00", "c0ffee" * 6, True)

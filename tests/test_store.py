@@ -29,7 +29,11 @@ RECORD = Record(
     attempt=1,
     status=Status.OK,
     specification={
-        **{kind: {"name": kind, "parameters": {}} for kind in ("dataset", "network", "neuron", "backend", "recipe")},
+        **{kind: {"name": kind, "parameters": {}} for kind in ("dataset", "network", "neuron", "backend")},
+        "recipe": {
+            "name": "recipe",
+            "parameters": {"epochs": 1, "learning_rate": 0.1, "batch_size": 2, "init": "calibrated"},
+        },
         "encoding": {},
         "limit": None,
     },

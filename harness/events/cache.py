@@ -185,7 +185,7 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     """What to say of cached frames: those that are damaged may go, those that the system refuses to read are named."""
     if isinstance(error, OSError) and error.errno is not None and error.errno not in _ABSENT:
         return DataError(f"{path}: cannot be read: {reason(error)}; mend that, or name another folder with {CACHE}")
-    return DataError(f"{path}: cannot be read: {error}; 'harness cache clear' removes it")
+    return DataError(f"{path}: cannot be read: {one_line(error, 200)}; 'harness cache clear' removes it")
 
 
 def _dense(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from ...comparison.figures import all_figures
 from ...comparison.summary import Cell, Row, Summary, folded, summarise
 from ...records import Record, Status, same_data
-from ...store import Run
+from ...store import Run, WrongTypeError
 
 _TIMING = "timing."
 
@@ -189,7 +189,12 @@ def _timings(
     rows: dict[str, Any] = {}
     phases: list[Mapping[str, Any]] = []
     for run in runs:
-        timings = run.timings()
+        try:
+            timings = run.timings()
+        except WrongTypeError as error:
+            place = f"{run.path / 'timings.json'}: "
+            problems.append(f"{place}left out: {str(error).removeprefix(place)}")
+            continue
         if timings is None:
             continue
         wrong = _refused(partial(_folded, [], timings))
