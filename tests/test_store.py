@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torture import damage
 
 from harness.errors import DataError, UsageError
 from harness.events.cache import entry_at
@@ -273,3 +274,118 @@ def test_writers_of_one_key_that_are_killed_leave_no_broken_record(tmp_path):
     for path in paths:
         record = Record.from_text(path.read_text(), str(path))
         assert path.with_name(record.arrays).stat().st_size == 100000
+
+
+@pytest.mark.parametrize("kind", [*damage.SPECIAL_FILES, "empty", "another record", "later attempt"])
+def test_nothing_in_a_records_place_blocks_its_key(tmp_path, kind):
+    store = Store(tmp_path)
+    run = store.create("toy")
+    run.write(replace(RECORD, key="b" * 20))
+    place = run.trials / f"{RECORD.key}.1.json"
+    if kind == "empty":
+        place.touch()
+    elif kind == "another record":
+        place.write_text((run.trials / f"{'b' * 20}.1.json").read_text())
+    elif kind == "later attempt":
+        place.write_text(replace(RECORD, attempt=2).to_text())
+    else:
+        damage.SPECIAL_FILES[kind](place)
+    path = run.write(RECORD, pack({"weights/a": np.arange(3)}))
+    assert path.name == f"{RECORD.key}.2.json"
+    with pytest.warns(DamagedRecordWarning, match=f"{place.name}: .*set aside as {place.name}.damaged"):
+        assert {(record.key, record.attempt) for record in run.records()} == {("b" * 20, 1), (RECORD.key, 2)}
+    assert store.finished(RECORD.key)[0] == path
+
+
+def test_a_claim_that_cannot_be_removed_costs_an_attempt_only(tmp_path):
+    run = Store(tmp_path).create("toy")
+    claim = run.trials / f".{RECORD.key}.1.claim"
+    claim.mkdir()
+    os.utime(claim, (0, 0))
+    (run.trials / f"{RECORD.key}.2.npz").mkdir()
+    assert run.write(RECORD, pack({"weights/a": np.arange(3)})).name == f"{RECORD.key}.3.json"
+
+
+def test_damage_beside_a_sound_record_is_named_and_an_older_one_is_reused(tmp_path):
+    store = Store(tmp_path)
+    run = store.create("toy")
+    first = run.write(RECORD, pack({"weights/a": np.arange(3)}))
+    second = run.write(RECORD, pack({"weights/a": np.arange(3)}))
+    content = bytearray(second.with_suffix(".npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    second.with_suffix(".npz").write_bytes(content)
+    with pytest.warns(
+        DamagedRecordWarning, match=r"\.2\.npz: damaged: .*the trial runs again; it was set aside as .* and "
+    ):
+        found = store.finished(RECORD.key)
+    assert found[0] == first
+    assert sorted(path.name for path in run.trials.glob("*.damaged")) == [
+        f"{second.stem}.json.damaged",
+        f"{second.stem}.npz.damaged",
+    ]
+
+
+def test_arrays_that_change_after_they_were_checked_are_not_copied(tmp_path):
+    store = Store(tmp_path)
+    path = store.create("toy").write(RECORD, pack({"weights/a": np.arange(3)}))
+    found = store.finished(RECORD.key)
+    path.with_suffix(".npz").write_bytes(pack({"weights/a": np.arange(4)}))
+    with pytest.raises(DataError, match=r"\.npz: damaged: its checksum differs"):
+        store.create("again").reuse(*found)
+
+
+def test_records_of_earlier_versions_are_read_and_gain_checksums_when_copied(tmp_path):
+    store = Store(tmp_path)
+    path = store.create("toy").write(RECORD, pack({"weights/a": np.arange(3)}))
+    record = Record.from_text(path.read_text(), "x")
+    path.write_text(unchecked(replace(record, arrays_checksum=None)))
+    assert "checksum" not in path.read_text()
+    found = store.finished(RECORD.key)
+    assert found is not None
+    copy = Record.from_text(store.create("again").reuse(*found).read_text(), "x")
+    assert copy.arrays_checksum == record.arrays_checksum
+    content = path.with_suffix(".npz").read_bytes()
+    path.with_suffix(".npz").write_bytes(content.replace(np.int64(2).tobytes(), np.int64(3).tobytes()))
+    with pytest.warns(DamagedRecordWarning, match=r"npz: damaged: weights/a\.npy is not what was written"):
+        assert store.finished(RECORD.key)[0] != path
+
+
+def test_a_record_names_no_file_elsewhere():
+    text = unchecked(replace(RECORD, arrays="../../elsewhere.npz"))
+    with pytest.raises(DataError, match="arrays: expected the name of a file"):
+        Record.from_text(text, "here")
+
+
+def test_a_record_of_a_later_version_is_skipped_and_stays(tmp_path):
+    run = Store(tmp_path).create("toy")
+    path = run.write(RECORD)
+    path.write_text('{"schema": 2}')
+    with pytest.warns(DamagedRecordWarning, match="schema 2; this harness reads schema 1; it is skipped"):
+        assert run.records() == []
+    assert path.exists()
+
+
+def test_a_folder_of_records_that_cannot_be_read_is_an_error_and_not_empty(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    run, other = store.create("toy"), store.create("other")
+    run.write_summary({"state": "finished"})
+    run.write(RECORD, pack({"weights/a": np.arange(3)}))
+    refused = other.trials
+
+    def scandir(path):
+        if path == refused:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match="trials: cannot be read: Permission denied"):
+        other.records()
+    # Other runs' records are reused all the same, and the refusal is said once.
+    with pytest.warns(DamagedRecordWarning, match="trials: cannot be read: Permission denied") as caught:
+        assert [store.finished(key) is not None for key in (RECORD.key, "x" * 20)] == [True, False]
+    assert len(caught) == 1
+    run.trials.rename(run.path / "moved")
+    run.trials.touch()
+    with pytest.raises(DataError, match="trials: cannot be read: Not a directory"):
+        run.records()

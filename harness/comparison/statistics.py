@@ -27,10 +27,13 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     if not values or not all(math.isfinite(value) for value in values):
         raise ValueError(f"a mean needs finite values, not {list(values)}")
     n = len(values)
-    mean = math.fsum(values) / n
+    mean = math.fsum(value / n for value in values) if max(map(abs, values)) > 1e300 else math.fsum(values) / n
     if n == 1:
         return Interval(mean, None, None, 1)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
+    try:
+        variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
+    except OverflowError:  # values whose squares no float holds
+        return Interval(mean, None, None, n)
     half = _t_quantile(n - 1, confidence) * math.sqrt(variance / n)
     return Interval(mean, mean - half, mean + half, n)
 

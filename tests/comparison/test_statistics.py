@@ -69,3 +69,8 @@ def test_apart_needs_both_intervals_and_the_right_side():
         (Interval(3, 2, 4, 3), low, "higher"),  # they touch
     ):
         assert not apart(better, worse, direction)
+
+
+def test_values_whose_squares_no_float_holds_have_a_mean_and_no_interval():
+    assert mean_interval([1e200, 3e200]) == Interval(2e200, None, None, 2)
+    assert mean_interval([1.5e308, 1.7e308]).mean == pytest.approx(1.6e308)

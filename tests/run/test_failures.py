@@ -122,6 +122,46 @@ def test_a_page_that_cannot_be_drawn_costs_a_note_and_the_status_but_not_the_run
     assert list((folder / "plots").iterdir())
 
 
+BROKEN_TABLES = """
+import os
+import signal
+from harness import hookimpl
+
+def interrupt(*arguments):
+    os.kill(os.getpid(), signal.SIGINT)
+
+def fail(*arguments):
+    raise KeyError("no such column")
+
+@hookimpl
+def trial_finished(record):
+    import harness.report.tables
+    harness.report.tables.write_tables = {"interrupt": interrupt, "fail": fail}[os.environ["BREAK"]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "said"),
+    [
+        (
+            "fail",
+            3,
+            "warning: the tables were not written: KeyError: 'no such column' (broken.py:10); the records are complete",
+        ),
+        ("interrupt", 2, "error: interrupted"),
+    ],
+)
+def test_a_report_that_fails_or_is_interrupted_costs_no_state(fresh, how, status, said):
+    (fresh.folder / "broken.py").write_text(BROKEN_TABLES)
+    done = fresh("run", "-P", "broken.py", "--plugins", "shd-synthetic,lif,accuracy", *UNTIMED, BREAK=how)
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert "internal error" not in done.stderr
+    (folder,) = fresh.runs()
+    assert json.loads((folder / "run.json").read_text())["state"] == "finished"
+    assert fresh("track").returncode == 0
+
+
 def wait_for(folder, count=1):
     deadline = time.monotonic() + 90
     while len(list(folder.glob("marker.*"))) < count:
