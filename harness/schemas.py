@@ -106,6 +106,8 @@ RECORD = fields(
                 "classes": list_of(anything),
                 "shape": list_of(size),
                 "splits": mapping(mapping()),
+                "identity": optional(text),
+                "warnings": list_of(text),
             },
         ),
         "environment": _ENVIRONMENT,

@@ -41,6 +41,13 @@ class Breaks(Watch):
             raise RuntimeError("boom")
 
 
+class Untyped(Watch):
+    """Gives a figure whose unit is no text."""
+
+    def result(self):
+        return {"views": MetricValue(value=1, unit=3, direction="none", kind="exact", title="views")}
+
+
 def broken():
     raise ImportError("no such thing")
 
@@ -107,6 +114,13 @@ def test_a_metric_that_raises_leaves_its_error_and_disturbs_no_other():
     ]
     assert rows[1]["value"] == 4
     assert "value" not in rows[0]
+
+
+def test_a_figure_that_no_reader_takes_is_an_error_in_its_own_row():
+    model, told = network()
+    rows = evaluate(model, frames(), batch_size=16, context=told, metrics=[metric("Untyped"), metric("Watch")]).metrics
+    assert rows[0]["error"] == "ValueError: figure views.unit: expected a string, not 3"
+    assert rows[1]["value"] == 4
 
 
 def test_layers_are_seen_only_when_asked_for():
