@@ -13,6 +13,7 @@ from made_records import record, seeds
 from made_runs import made_run
 
 from harness.baselines.reduction import unfinished
+from harness.cli.main import main
 from harness.errors import UsageError
 from harness.history import entries_of
 from harness.processes import Life, life_of, this_process
@@ -95,6 +96,17 @@ def test_runs_of_earlier_versions_are_matched_by_label(tmp_path):
     summary["trials"][0]["key"] = None
     run.write_summary(summary)
     assert run.summary()["state"] == "finished"
+
+
+def test_a_list_of_runs_says_what_is_wrong_with_one_and_shows_the_others(tmp_path, capsys):
+    made_run(tmp_path, [record("lif")], name="20260101-000000-sound-0001")
+    broken = made_run(tmp_path, [record("lif")], name="20260102-000000-broken-0001")
+    (broken.path / "run.json").unlink()
+    os.mkfifo(broken.path / "run.json")
+    assert main(["runs", "--results", str(tmp_path)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "20260101-000000-sound-0001  finished  1 ok"
+    assert second == f"{broken.id}  damaged  {broken.path / 'run.json'}: a named pipe, not a file"
 
 
 def test_a_run_without_a_finished_trial_failed():

@@ -52,7 +52,7 @@ def runs(name: str | None, results: Path | None, figures: bool, phases: tuple[st
     for run in found:
         outline = _outline(run)
         counts = ", ".join(f"{count} {status}" for status, count in outline["trials"].items())
-        click.echo(f"{run.id}  {outline['state']}  {counts}")
+        click.echo(f"{run.id}  {outline['state']}  {outline.get('error') or counts}")
 
 
 def _outline(run: Run) -> dict[str, Any]:
