@@ -384,7 +384,10 @@ def test_labels_of_another_kind_are_refused(copy, labels):
     with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
         del file["labels"]
         file["labels"] = labels
-    with pytest.raises(DataError, match=r"shd_train\.h5: labels are .*, not a whole number a recording"):
+    with pytest.raises(
+        DataError,
+        match=r"h5: labels (are .*, not a whole number a recording|is uint8 .*, not a list with an entry per)",
+    ):
         source(copy, "train")
 
 
@@ -392,7 +395,7 @@ def test_spikes_that_are_no_lists_are_refused(copy):
     with h5py.File(copy / "SHD" / "shd_train.h5", "r+") as file:
         del file["spikes/times"]
         file["spikes/times"] = np.zeros((40, 100))
-    with pytest.raises(DataError, match="spikes/times is no list of arrays of numbers"):
+    with pytest.raises(DataError, match=r"spikes/times is float64 \(40, 100\), not a list with an entry per recording"):
         source(copy, "train")
 
 
