@@ -16,6 +16,7 @@ from .components import Choice, Metric
 from .feeding import Batch, Feed, real_steps
 from .observation import Context, LayerView, View
 from .seen import Seen, layers_seen
+from .state import resets
 from .tally import Tally
 from .watching import Watched
 
@@ -143,6 +144,7 @@ class _Passing:
         # Inference mode does not count how often a tensor is written into: the first batch goes without and tells.
         self.watch = True
         self.writes_input = False
+        self.resets = resets(model)
 
     def __call__(self, part: npt.NDArray[np.int64], *, inputs: bool) -> View:
         # What is on a device already is read from disk again only to be counted.
@@ -171,6 +173,9 @@ class _Passing:
     def _pass(
         self, part: npt.NDArray[np.int64], stored: npt.NDArray[Any] | None, *, watch: bool
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        with torch.inference_mode():
+            for again in self.resets:
+                again()
         with torch.inference_mode(False), torch.no_grad() if watch else torch.inference_mode():
             tally = None
             if self.seen is not None and stored is not None and not self.writes_input:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -94,20 +93,16 @@ class MetricValue:
 
 
 class Kept:
-    """A tensor that was seen, (B, T, ...): itself, a byte an element, or its shape alone; and the events in it.
-
-    ``origin`` is equal for all that was kept of one tensor alone, None where that is not known.
-    """
+    """A tensor that was seen, (B, T, ...): itself, a byte an element, or its shape alone; and the events in it."""
 
     def __init__(
         self,
         shape: Sequence[int],
         tensor: torch.Tensor | None = None,
         tally: Tally | None = None,
-        origin: object = None,
     ) -> None:
         self.shape = tuple(shape)
-        self._tensor, self.tally, self.origin = tensor, tally, origin
+        self._tensor, self.tally = tensor, tally
 
     @property
     def known(self) -> bool:
@@ -126,7 +121,7 @@ class Kept:
 
     def in_shape(self, shape: Sequence[int]) -> Kept:
         """The same in another shape."""
-        return Kept(shape, self._tensor, self.tally, self.origin)
+        return Kept(shape, self._tensor, self.tally)
 
 
 class LayerView:
@@ -171,16 +166,6 @@ class LayerView:
     def output_shape(self) -> tuple[int, ...]:
         """The shape of ``output``."""
         return self.sent.shape
-
-    def fed_by(self, other: LayerView, *, by_value: bool = False) -> bool:
-        """Whether this layer was given what ``other`` put out, in whatever shape; ``by_value``: or a copy of it."""
-        mine, theirs = self.received, other.sent
-        if mine.origin is not None and mine.origin == theirs.origin:
-            return True
-        by_value |= mine.origin is None or theirs.origin is None
-        if not (by_value and mine.known and theirs.known) or math.prod(mine.shape) != math.prod(theirs.shape):
-            return False
-        return bool((mine.tensor.reshape(-1) == theirs.tensor.reshape(-1)).all())
 
 
 def readout(outputs: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

@@ -33,7 +33,7 @@ class Seen:
 
     What is seen is counted at once, while it lies in the processor's cache, and spikes are kept in a byte an element: tensors
     that are let go leave warm memory to the next. Without ``whole``, of what weight layers put out and of what neurons
-    are given the shape alone is kept.
+    and pools are given the shape alone is kept.
     """
 
     def __init__(self, model: nn.Module, *, whole: bool) -> None:
@@ -62,7 +62,7 @@ class Seen:
         self._mask = mask
         self._input = _storage(inputs)
         if tally is not None:
-            self._held[_place(inputs)] = (inputs, Kept(inputs.shape, inputs, tally, tally))
+            self._held[_place(inputs)] = (inputs, Kept(inputs.shape, inputs, tally))
 
     def record(
         self,
@@ -73,13 +73,13 @@ class Seen:
         states: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         """Keep one call of ``module``."""
-        weights, pool = name in self._weights, name in self._pools
+        weights = name in self._weights
         for tensor in (given, out):
             if not tensor.is_inference():
                 self._watched.append((tensor, _place(tensor)))
         call = _Call(
             module=module,
-            given=self._kept(given, name) if self._whole or weights or pool else Kept(given.shape),
+            given=self._kept(given, name) if self._whole or weights else Kept(given.shape),
             out=self._kept(out, name) if self._whole or not weights else Kept(out.shape),
             states=states,
             reads_input=_storage(given) == self._input,
@@ -90,9 +90,9 @@ class Seen:
         """What is kept of ``x``: one layer's output is the next one's input, in whatever shape."""
         place = _place(x)
         if not self.copies:
-            if place in self._held:
+            if place in self._held and _is_reshaped(self._held[place][0], x):
                 return _reshaped(self._held[place][1], x.shape)
-            if self._recent is not None and self._recent[0] == place:
+            if self._recent is not None and self._recent[0] == place and _is_reshaped(self._recent[1], x):
                 found = self._recent[2]
                 # Let go of at once: another layer that is given it counts it anew.
                 self._recent = None
@@ -100,16 +100,16 @@ class Seen:
         whole = self._unflattened(x)
         steps = whole.shape[:2] == (self._batch, self._time)
         tally = Tally(whole, self._mask) if steps else None
-        # What pools put out is compared with what others are given, and what is watched must stay.
+        # What pools put out is seldom whole, and what is watched must stay.
         if tally is not None and name not in self._pools and x.is_inference() and tally.settle():
-            kept = Kept(x.shape, None, tally, None if self.copies else tally)
+            kept = Kept(x.shape, None, tally)
             # Held until the next, so that its place names it when the next layer is given it.
             self._recent = (place, x, kept)
             return kept
         if self.copies:
             copy = x.clone()
             return Kept(x.shape, copy, Tally(self._unflattened(copy), self._mask) if steps else None)
-        kept = Kept(x.shape, x, tally, object())
+        kept = Kept(x.shape, x, tally)
         self._held[place] = (x, kept)
         return kept
 
@@ -191,8 +191,7 @@ def _stacked(calls: list[_Call]) -> LayerView:
 def _joined(parts: list[Kept], spiking: bool) -> Kept:
     if all(part.known for part in parts):
         joined = (torch.cat if spiking else torch.stack)([part.tensor for part in parts], 1)
-        origins = tuple(part.origin for part in parts)
-        return Kept(joined.shape, joined, None, None if None in origins else origins)
+        return Kept(joined.shape, joined)
     shape = parts[0].shape
     return Kept((shape[0], len(parts), *shape[2 if spiking else 1 :]))
 
@@ -200,6 +199,20 @@ def _joined(parts: list[Kept], spiking: bool) -> Kept:
 def _place(values: torch.Tensor) -> _Place:
     """Where ``values`` lie, how many, and in which version where that is counted."""
     return values.data_ptr(), values.numel(), -1 if values.is_inference() else values._version
+
+
+def _is_reshaped(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether ``other``, which begins at the same place and is as large, holds the elements of ``one`` in the same order."""
+    if one.shape == other.shape:
+        again = one
+    else:
+        try:
+            again = one.view(other.shape)
+        except RuntimeError:  # no view of it has this shape
+            return False
+    return all(
+        size == 1 or step == its for size, step, its in zip(other.shape, again.stride(), other.stride(), strict=True)
+    )
 
 
 def _storage(values: torch.Tensor) -> int:

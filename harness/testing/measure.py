@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..model import context
 from ..observation import MetricValue, Training, View
 from ..registry import Registry
 from ..source import Bulk
+from ..state import carried_state, kept_state
 
 
 class FrameEvents:
@@ -74,7 +76,8 @@ def measure(
     """The figures of the metric ``name`` for ``model`` on ``counts`` (recordings, steps, ...), whole numbers >= 0.
 
     ``labels`` are 0 where none are given; ``lengths`` real steps a recording. A metric of the timing phase sees ``seconds``: what
-    passes of each batch size took. Whatever the metric raises is raised.
+    passes of each batch size took. Layers of sinabs, snnTorch and SpikingJelly are reset before every batch. Whatever the metric
+    raises is raised, and ``ValueError`` names what else ``model`` carries from one batch into the next.
     """
     inputs = np.asarray(counts, dtype=np.uint8)
     truth = np.zeros(len(inputs), dtype=np.int64) if labels is None else np.asarray(labels, dtype=np.int64)
@@ -93,6 +96,7 @@ def measure(
         training=training,
         events=FrameEvents(frames, dt_ms) if "events" in metric.needs else None,
     )
+    _refuse_carried_state(model, inputs)
     observer.start(model, told)
     if "timing" in metric.needs:
         for size, taken in (seconds or {}).items():
@@ -112,5 +116,30 @@ def measure(
 
 
 def _outputs(model: nn.Module, inputs: Any) -> int:
-    with torch.inference_mode():
+    with _evaluation(model), torch.inference_mode():
         return int(model(torch.from_numpy(inputs[:1].astype(np.float32))).shape[2])
+
+
+def _refuse_carried_state(model: nn.Module, inputs: Any) -> None:
+    if not len(inputs):
+        return
+    with _evaluation(model):
+        carried = carried_state(model, torch.from_numpy(inputs[:2].astype(np.float32)))
+    if carried:
+        raise ValueError(
+            f"the network carries state from one batch into the next, in {', '.join(carried)}: figures would depend on the batch size; "
+            "begin every forward pass anew"
+        )
+
+
+@contextmanager
+def _evaluation(model: nn.Module) -> Iterator[None]:
+    """While inside, ``model`` is in evaluation mode; afterwards it is as before, what it keeps included."""
+    was_training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with kept_state(model):
+            yield
+    finally:
+        for module, training in was_training.items():
+            module.training = training

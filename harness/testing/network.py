@@ -13,6 +13,7 @@ from torch import nn
 from ..components import Choice, Network, load_reference
 from ..errors import HandledError
 from ..model import SpikingLayer, recurrent_layers, spiking_layers, weight_layers
+from ..state import carried_state
 from .suite import Suite
 from .values import choices
 
@@ -131,3 +132,10 @@ class NetworkSuite(Suite):
                 changed = x.clone()
                 changed[:, -1] += 1.0
                 torch.testing.assert_close(model(changed)[:, :-1], out[:, :-1], msg="a step sees a later one")
+
+    def test_no_state_is_carried(self) -> None:
+        """A forward pass begins anew, whatever was computed before"""
+        for shape, model in self._built():
+            model.eval()
+            carried = carried_state(model, torch.rand(2, 4, *shape, generator=torch.Generator().manual_seed(2)))
+            assert not carried, f"a pass goes on from what the one before it left in {', '.join(carried)}"

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from harness.model import spiking_layers
+from harness.observation import Kept
 
-from .pools import Pooled
+from .pools import events_of
 from .synapses import NotUnderstood, dimensions, fan_out, is_folded
+from .tracing import Given, Structures
 
 if TYPE_CHECKING:
     from harness import Context, LayerView, View
@@ -43,8 +45,7 @@ class LayerOperations:
 class Operations:
     """Counts the operations of a model; what depends on its weights is counted once."""
 
-    def __init__(self, model: nn.Module, context: Context) -> None:
-        self._pools = frozenset(context.pooling_layers)
+    def __init__(self, model: nn.Module, context: Context, structures: Structures | None = None) -> None:
         self._recurrent = frozenset(context.recurrent_layers)
         modules = dict(model.named_modules())
         for name, spiking in spiking_layers(model).items():
@@ -54,41 +55,49 @@ class Operations:
         self._folded = frozenset(name for name in names if is_folded(modules[name]))
         self._dimensions = {name: dimensions(name, modules[name]) for name in names if name not in self._folded}
         self._fan_outs: dict[tuple[str, tuple[int, ...], tuple[int, ...]], Sums] = {}
+        self._structures = Structures(model) if structures is None else structures
 
     def of(self, view: View) -> Mapping[str, LayerOperations]:
         """Operations by layer, those of several calls together; raises ``TypeError`` or ``ValueError`` where they cannot be counted."""
         return view.once("harness_metrics.operations", lambda: self._count(view))
 
     def _count(self, view: View) -> dict[str, LayerOperations]:
-        calls: dict[str, list[LayerView]] = {}
+        structure = self._structures.of(view)
+        if structure is not None and structure.findings:
+            raise NotUnderstood(
+                f"weights that belong to no call of a weight layer cannot be counted: {'; '.join(structure.findings)}"
+            )
+        calls: dict[str, dict[str, LayerView]] = {}
         for name, layer in view.layers.items():
-            calls.setdefault(name.partition("#")[0], []).append(layer)
+            calls.setdefault(name.partition("#")[0], {})[name] = layer
         missing = sorted(set(self._dimensions) - set(calls))
         if missing:
             raise ValueError(f"weight layers {missing} were not seen in the forward pass")
         shifted = self._shifted(calls)
-        pooled = Pooled()
-        found: dict[str, LayerOperations] = {}
-        # In order of execution: no layer was given what a later pool put out, however alike the values are.
-        for name, layers in calls.items():
-            if name in self._pools:
-                for layer in layers:
-                    pooled.add(name, layer)
-            elif name in self._dimensions:
-                found[name] = _together(
-                    [self._call(name, layer, view, pooled, shifted=name in shifted) for layer in layers]
-                )
-        taking = [layer for name, layers in calls.items() if name not in self._folded for layer in layers]
-        pooled.refuse_guesses(taking)
-        return found
+        return {
+            name: _together(
+                [
+                    self._call(
+                        name,
+                        layer,
+                        view,
+                        _given(layer) if structure is None else structure.given[call],
+                        name in shifted,
+                    )
+                    for call, layer in layers.items()
+                ]
+            )
+            for name, layers in calls.items()
+            if name in self._dimensions
+        }
 
-    def _shifted(self, calls: Mapping[str, list[LayerView]]) -> frozenset[str]:
+    def _shifted(self, calls: Mapping[str, Mapping[str, LayerView]]) -> frozenset[str]:
         """Layers that take up the shift of a batch normalisation: the weights before it, or behind it where neurons lie before."""
         shifted: set[str] = set()
         before: str | None = None
         waiting = False
         for name, layers in calls.items():
-            if layers[0].spiking:
+            if next(iter(layers.values())).spiking:
                 before = None
             elif name in self._folded:
                 waiting = before is None
@@ -100,7 +109,7 @@ class Operations:
                 before, waiting = name, False
         return frozenset(shifted)
 
-    def _call(self, name: str, layer: LayerView, view: View, pooled: Pooled, *, shifted: bool) -> LayerOperations:
+    def _call(self, name: str, layer: LayerView, view: View, received: Given, shifted: bool) -> LayerOperations:
         batch, steps = view.outputs.shape[:2]
         own = self._dimensions[name]
         given = layer.input_shape
@@ -117,27 +126,22 @@ class Operations:
         made = layer.output_shape
         out = sample if name in self._recurrent else made[len(made) - own :]
         weights = self._fan_out(name, layer.module, sample, own, out)
-        events, active, multiplied, reads_input = self._counted(name, layer, view, pooled, weights)
+        if received.changed:
+            raise NotUnderstood(
+                f"weight layer {name} is given averages that are no numbers of events any more: {received.changed}"
+            )
+        seen = layer.received
+        if received.divisor is not None:
+            seen = Kept(given, events_of(layer.input, received.divisor, received.whole))
+        events, active, multiplied = view.tally(seen).weighted(weights)
         biased = shifted or getattr(layer.module, "bias", None) is not None
         return LayerOperations(
             events=events,
             active=active,
             multiplied=multiplied,
-            reads_input=reads_input,
+            reads_input=received.reads_input,
             bias=math.prod(made) // (batch * steps or 1) if biased else 0,
         )
-
-    def _counted(
-        self, name: str, layer: LayerView, view: View, pooled: Pooled, weights: Sums
-    ) -> tuple[Sums, Sums, Sums | None, bool]:
-        raised, reads_input = pooled.events(layer)
-        events, active, multiplied = view.tally(layer.received if raised is None else raised).weighted(weights)
-        if multiplied is not None and raised is None:
-            # Real values may be averages that reached the layer as a copy.
-            copied = pooled.copied_events(name, layer)
-            if copied is not None:
-                events, active, multiplied = view.tally(copied).weighted(weights)
-        return events, active, multiplied, reads_input
 
     def _fan_out(self, name: str, module: nn.Module, sample: tuple[int, ...], own: int, out: tuple[int, ...]) -> Sums:
         key = (name, sample, out)
@@ -147,6 +151,10 @@ class Operations:
             alike = len(one) > 0 and bool((one == one[0]).all())
             self._fan_outs[key] = one[:1] if alike else one
         return self._fan_outs[key]
+
+
+def _given(layer: LayerView) -> Given:
+    return Given(divisor=None, whole=False, reads_input=layer.reads_input, changed="")
 
 
 def _sum(one: Sums | None, other: Sums | None) -> Sums | None:

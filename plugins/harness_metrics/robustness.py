@@ -16,6 +16,7 @@ from harness.events.frames import Frames
 
 from .perturbations import Perturbation, channel_loss, drop, jitter, shift, spurious
 from .synops import SynOps
+from .tracing import Structures
 
 if TYPE_CHECKING:
     from harness.observation import Recordings, Role
@@ -101,8 +102,12 @@ class Robustness:
 
     def _evaluated(self, events: Recordings) -> tuple[_Point, dict[str, list[_Point]]]:
         """What the model does with the events as they are, and with those of every strength."""
-        unchanged = _Point(self.model, self.context)
-        points = {name: [_Point(self.model, self.context) for _ in given] for name, given in self.strengths.items()}
+        structures = Structures(self.model)
+        unchanged = _Point(self.model, self.context, structures)
+        points = {
+            name: [_Point(self.model, self.context, structures) for _ in given]
+            for name, given in self.strengths.items()
+        }
         for recordings, bulk in _parts(events, sorted(self.labels), self.context.batch_size):
             ids = np.array(recordings, dtype=np.int64)
             labels = np.array([self.labels[recording] for recording in recordings], dtype=np.int64)
@@ -119,8 +124,8 @@ class Robustness:
 class _Point:
     """The model at one strength: right predictions, and synaptic operations or why there are none."""
 
-    def __init__(self, model: nn.Module, context: Context) -> None:
-        self.model, self.context = model, context
+    def __init__(self, model: nn.Module, context: Context, structures: Structures) -> None:
+        self.model, self.context, self.structures = model, context, structures
         self.right = self.samples = self.recordings = 0
         self.trouble = ""
         # By time steps: recordings that keep their own length are padded to the longest of their part, which differs.
@@ -150,7 +155,7 @@ class _Point:
             return
         try:
             if steps not in self.counters:
-                counter = SynOps()
+                counter = SynOps(self.structures)
                 counter.start(self.model, self.context)
                 self.counters[steps] = counter
             self.counters[steps].batch(view)

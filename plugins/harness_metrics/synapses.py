@@ -43,7 +43,8 @@ def dimensions(name: str, module: nn.Module) -> int:
             if type(module).forward is not known.forward:
                 break
             return 1 if known is nn.Linear else 1 + int(known.__name__[-2])
-    raise NotUnderstood(f"weight layer {name} is a {type(module).__name__}, whose synapses this metric cannot count")
+    what = f"weight layer {name}" if name else "the network itself"
+    raise NotUnderstood(f"{what} is a {type(module).__name__}, whose synapses this metric cannot count")
 
 
 def fan_out(module: nn.Module, sample: tuple[int, ...], output: tuple[int, ...]) -> torch.Tensor:

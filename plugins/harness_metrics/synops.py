@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.tally import Sums
 
     from .operations import LayerOperations
+    from .tracing import Structures
 
 _UNIT = "operations/recording"
 
@@ -26,8 +27,11 @@ _UNIT = "operations/recording"
 class SynOps:
     """Whole-number sums in float64 (exact to 2**53) by class and step, so that no batch size and no order changes a digit."""
 
+    def __init__(self, structures: Structures | None = None) -> None:
+        self._structures = structures
+
     def start(self, model: nn.Module, context: Context) -> None:
-        self.operations = Operations(model, context)
+        self.operations = Operations(model, context, self._structures)
         self.recurrent = frozenset(context.recurrent_layers)
         self.dt_ms = context.dt_ms
         self.classes = len(context.classes)

@@ -36,8 +36,8 @@ def count(model: nn.Sequential, steps: torch.Tensor) -> dict[str, tuple[int, int
                 operations, active = count_layer(layer, events, tuple(made.shape))
                 found[name] = (found[name][0] + operations, found[name][1] + active)
                 events = made
-            elif isinstance(layer, POOLS):
-                events = pooled(layer, events, tuple(made.shape))
+            elif isinstance(layer, POOLS) or hasattr(layer, "pool"):
+                events = pooled(getattr(layer, "pool", (layer,))[0], events, tuple(made.shape))
             else:
                 events = layer(events[None])[0]
             values = made

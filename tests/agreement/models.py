@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from harness.model import SpikingLayer
@@ -44,6 +45,60 @@ class Affine(nn.Module):
 
     def forward(self, x):
         return x * self.factor + self.offset
+
+
+class ByFunction(nn.Module):
+    """What a pool computes, by torch's functions alone: no module of it is part of the network."""
+
+    def __init__(self, pool):
+        super().__init__()
+        self.pool = (pool,)
+
+    def forward(self, x):
+        pool = self.pool[0]
+        space = int(type(pool).__name__[-2])
+        if isinstance(pool, (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)):
+            return getattr(F, f"adaptive_avg_pool{space}d")(x, pool.output_size)
+        if isinstance(pool, (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)):
+            return getattr(F, f"max_pool{space}d")(x, pool.kernel_size, pool.stride)
+        settings = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode, pool.count_include_pad)
+        return getattr(F, f"avg_pool{space}d")(x, *settings)
+
+
+class Moved(nn.Module):
+    """The same elements elsewhere in memory, in another order, or with zeros beside them; (batch, channels, *space)."""
+
+    WAYS = ("clone", "stack", "contiguous", "flip", "roll", "zeros", "pad", "written", "index", "double")
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+
+    def forward(self, x):
+        match self.way:
+            case "clone":
+                return x.clone()
+            case "stack":
+                return torch.stack(list(x.unbind(1)), 1)
+            case "contiguous":
+                return x.movedim(1, -1).contiguous().movedim(-1, 1)
+            case "flip":
+                return x.flip(-1)
+            case "roll":
+                return x.roll(1, 1)
+            case "zeros":
+                return x * torch.tensor([1.0, 0.0]).repeat(x.shape[-1])[: x.shape[-1]]
+            case "pad":
+                return F.pad(x, (1, 0))
+            case "written":
+                made = torch.zeros_like(x)
+                made[:, :, :1] = x[:, :, :1]
+                made[:, :, 1:] += x[:, :, 1:]
+                return made
+            case "index":
+                return x[:, torch.arange(x.shape[1] - 1, -1, -1)]
+            case "double":
+                return x.double().float()
 
 
 def passing():

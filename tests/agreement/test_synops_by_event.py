@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from agreement import brute
-from agreement.models import Neurons, Timed, whole_weights
+from agreement.models import ByFunction, Moved, Neurons, Timed, whole_weights
 from harness_metrics.synops import SynOps
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,6 +93,17 @@ def pools(draw, shape):
 
 
 @st.composite
+def moved_pools(draw, shape):
+    """The same, by a module or by a function, and with what they put out moved about."""
+    layers = []
+    for pool in draw(pools(shape)):
+        plain = isinstance(pool, (*brute.AVERAGES, *brute.MAXIMA, *brute.ADAPTIVE))
+        layers.append(ByFunction(pool) if plain and draw(st.booleans()) else pool)
+    ways = draw(st.lists(st.sampled_from(Moved.WAYS), max_size=2))
+    return layers + [Moved(way) for way in ways]
+
+
+@st.composite
 def networks(draw):
     """A network that ends in a linear layer, and the shape of one step of its input."""
     random = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
@@ -101,7 +112,7 @@ def networks(draw):
     signed = draw(st.booleans())
     layers, at = [], shape
     for _ in range(draw(st.integers(0, 2))):
-        layers += draw(pools(at)) if space else []
+        layers += draw(moved_pools(at)) if space else []
         with torch.no_grad():
             at = tuple(nn.Sequential(*layers)(torch.zeros(1, *shape)).shape[1:])
         made = draw(convolutions(at)) if space else nn.Linear(at[0], draw(st.integers(1, 4)), bias=draw(st.booleans()))
@@ -109,7 +120,7 @@ def networks(draw):
         with torch.no_grad():
             at = tuple(nn.Sequential(*layers)(torch.zeros(1, *shape)).shape[1:])
     if space:
-        layers += [*draw(pools(at)), nn.Flatten()]
+        layers += [*draw(moved_pools(at)), nn.Flatten()]
     with torch.no_grad():
         elements = nn.Sequential(*layers)(torch.zeros(1, *shape)).shape[1]
     layers += [whole_weights(nn.Linear(elements, 3), random), SpikingLayer(Neurons(0, 3), None)]

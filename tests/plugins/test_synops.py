@@ -25,7 +25,7 @@ def synops(module, given, recurrent=None, mask=None):
         modules["r"] = recurrent[0]
         layers["r"] = LayerView(recurrent[0], recurrent[1], recurrent[1], False)
     observer.start(nn.ModuleDict(modules), told(("w",), ("r",) if recurrent else ()))
-    observer.batch(view(layers, torch.zeros(len(given), given.shape[1], 3), mask=mask, inputs=given))
+    observer.batch(view(layers, torch.zeros(len(given), given.shape[1], 3), mask=mask))
     return {name: value.value for name, value in observer.result().items()}
 
 
@@ -434,10 +434,17 @@ def test_averages_that_reach_a_layer_as_a_copy_are_still_events(between, layout)
     assert found["multiply_accumulates"].value == 0
 
 
-@pytest.mark.parametrize("between", [nn.ZeroPad2d(1), nn.BatchNorm2d(1)], ids=lambda module: type(module).__name__)
-def test_averages_that_were_changed_on_the_way_are_an_error_not_a_guess(between):
-    net = Net(nn.AvgPool2d(2), between, ones(nn.Conv2d(1, 2, 1)))
-    with pytest.raises(TypeError, match=r"average pool net\.0 puts out is changed before it reaches a layer"):
+def test_averages_that_are_padded_on_the_way_are_still_events():
+    x = counts(2, 3, 1, 4, 4)
+    found = measure("synops", Net(nn.AvgPool2d(2), nn.ZeroPad2d(1), ones(nn.Conv2d(1, 2, 1))), x)
+    assert (found["synops"].value, found["multiply_accumulates"].value) == (x.sum() * 2 / 2, 0)
+
+
+def test_averages_that_were_changed_on_the_way_are_an_error_not_a_guess():
+    net = Net(nn.AvgPool2d(2), nn.BatchNorm2d(1), ones(nn.Conv2d(1, 2, 1)))
+    with pytest.raises(
+        TypeError, match=r"average pool net\.0 puts out is changed before it reaches a layer, .* in net\.1"
+    ):
         measure("synops", net, counts(2, 3, 1, 4, 4))
 
 
@@ -474,13 +481,8 @@ def test_values_that_are_alike_by_chance_are_not_taken_for_one_another(stepwise)
 
 
 def test_real_values_are_told_under_the_table():
-    """Such as averages that no module made, and which therefore look like any real values."""
-    net = Around(
-        lambda net, x: net.last(nn.functional.avg_pool1d(net.first(x), 2)),
-        first=SpikingLayer(nn.Identity(), None),
-        last=ones(nn.Linear(2, 3)),
-    )
-    # The averages are 0.5, one real value on 3 weights, and 2, two events on 3.
+    net = Around(lambda net, x: net.last(x * 0.5), last=ones(nn.Linear(4, 3)))
+    # Halves of 1 are real values on 3 weights each, halves of 2 one event each.
     found = measure("synops", net, [[[1, 0, 2, 2]]])
     assert (found["multiply_accumulates"].value, found["accumulates"].value) == (3, 6)
     assert found["synops"].note == "holds multiply-accumulates: last receives values that are not whole"
