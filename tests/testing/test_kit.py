@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import strategies as st
+from torch import nn
 
 from harness import Registry
 from harness.cli.main import main
 from harness.errors import DataError
 from harness.events.prepare import prepare
-from harness.testing import SUITES, BackendSuite, DatasetSuite, MetricSuite, run
+from harness.testing import SUITES, BackendSuite, DatasetSuite, MetricSuite, NetworkSuite, run
 from harness.testing.rules import decided_by_rounding, reach, spikes_differ, values_differ
 
 PLUGIN = Path(__file__).with_name("faulty.py")
@@ -123,6 +124,25 @@ def test_the_kit_and_a_run_find_the_same_faults_of_a_dataset(faulty_data, tmp_pa
     said = prepared(faulty_data, f"data-{name}", tmp_path)
     others = {"readers": "source[index] and bulk() give other events", "labels": "come with another label than"}
     assert others.get(name, message) in said
+
+
+def test_a_network_that_carries_state_is_found():
+    class Carrying(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("before", torch.zeros(1))
+
+        def forward(self, x):
+            out = x.flatten(2)[..., :4] + self.before
+            self.before = out.mean()[None]
+            return out
+
+    class Suite(NetworkSuite):
+        def build(self, shape, choice=None, seed=0):
+            return Carrying()
+
+    with pytest.raises(AssertionError, match="goes on from what the one before it left in before"):
+        Suite().test_no_state_is_carried()
 
 
 def test_there_is_a_suite_for_every_kind_of_component():
