@@ -32,6 +32,7 @@ _DECIDING = (
     "seen.py",
     "source.py",
     "specification.py",
+    "state.py",
     "tally.py",
     "tally_kernels.py",
     "team.py",
