@@ -33,6 +33,7 @@ _DECIDING = (
     "source.py",
     "specification.py",
     "state.py",
+    "state.py",
     "tally.py",
     "tally_kernels.py",
     "team.py",
