@@ -14,6 +14,7 @@ from torch import nn
 
 from .components import Choice, Metric
 from .feeding import Batch, Feed, real_steps
+from .metric_rows import without_collisions
 from .observation import Context, LayerView, View
 from .seen import Seen, layers_seen
 from .state import resets
@@ -83,7 +84,7 @@ def evaluate(
     together = torch.cat(counts).numpy() if counts else np.zeros((0, 0), dtype=np.float32)
     predictions = together.argmax(1).astype(np.int64) if len(together) else np.zeros(0, dtype=np.int64)
     labels_seen = np.asarray(frames.labels[chosen])
-    told = [item.told() for item in watching]
+    rows, stored = without_collisions(item.results() for item in watching)
     return Evaluation(
         predictions=predictions,
         labels=labels_seen,
@@ -91,8 +92,8 @@ def evaluate(
         counts=together,
         loss=_loss(together / temperature, labels_seen),
         accuracy=float((predictions == labels_seen).mean()) if len(chosen) else 0.0,
-        metrics=[row for rows, _ in told for row in rows],
-        stored={name: array for _, arrays in told for name, array in arrays.items()},
+        metrics=rows,
+        stored=stored,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import schema
 from .errors import DataError, UsageError
+from .metric_rows import meaning
 from .reading import MissingFileError, RefusedFileError, check_regular, parse_json, read_lines
 from .records import Record, Status
 from .run_state import RUNNING, shown
@@ -29,13 +30,17 @@ _CONFLICT = (b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>")
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One figure of a configuration: ``values`` by seed, and what the record says of it."""
+    """One metric value of a configuration: ``values`` by seed, and what the record says of it.
+
+    ``metric`` is the one that returned it; it is empty in lines of older histories, which did not store it.
+    """
 
     values: Mapping[int, float]
     unit: str
     direction: str
     kind: str
     title: str
+    metric: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +129,8 @@ _ENTRY = schema.fields(
                     "direction": schema.one_of("higher", "lower", "none"),
                     "kind": schema.one_of("exact", "seeded", "noisy"),
                     "title": schema.text,
-                }
+                },
+                {"metric": schema.text},
             )
         ),
     },
@@ -134,7 +140,8 @@ _ENTRY = schema.fields(
 
 def _measured(given: Mapping[str, Any]) -> Measured:
     values = {int(seed): value for seed, value in given["values"].items()}
-    return Measured(values=values, **{name: given[name] for name in ("unit", "direction", "kind", "title")})
+    named = {name: given[name] for name in ("unit", "direction", "kind", "title")}
+    return Measured(values=values, metric=given.get("metric", ""), **named)
 
 
 # -- from a run -------------------------------------------------------------------------------------------------------
@@ -229,10 +236,15 @@ def _platform(environment: Mapping[str, Any], trial: Mapping[str, Any]) -> dict[
 
 def _figures(done: Sequence[Record], timed: Mapping[str, Any]) -> dict[str, Measured]:
     found: dict[str, dict[str, Any]] = {}
+    owners: dict[str, tuple[str, ...]] = {}
     for seed, row in _rows(done, timed):
         if row["phase"] in _PHASES and row.get("role") in _ROLES and row.get("value") is not None:
             name = f"{row['phase']}.{row['split']}.{row['name']}"
-            given = {part: row[part] for part in ("unit", "direction", "kind", "title")}
+            if owners.setdefault(name, meaning(row)) != meaning(row):
+                name = f"{row['phase']}.{row['split']}.{row['metric']}.{row['name']}"
+                if owners.setdefault(name, meaning(row)) != meaning(row):
+                    continue  # one metric whose units differ between seeds
+            given = {part: row[part] for part in ("unit", "direction", "kind", "title", "metric")}
             found.setdefault(name, {**given, "values": {}})["values"][seed] = row["value"]
     return {name: Measured(**given) for name, given in found.items()}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
+from .metric_rows import sound_rows
 from .reading import parse_object, read_bytes
 from .schemas import RECORD
 from .text import one_line
@@ -156,6 +157,11 @@ class Record:
         if required - data.keys() or unknown:
             wrong = ", ".join(sorted(required - data.keys()) or [one_line(name, 40) for name in sorted(unknown)])
             raise DataError(f"{where}: not a record: {'without' if required - data.keys() else 'unknown'} {wrong}")
+        # A value that cannot be used costs its own row, not the trial.
+        outcome = data.get("outcome")
+        for part, name in ((data, "noisy"), (outcome, "metrics")):
+            if isinstance(part, dict) and isinstance(part.get(name), list):
+                part[name] = sound_rows(part[name])
         try:
             RECORD(data, "")
             data["status"] = Status(data["status"])

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import npz, records
 from .errors import DataError, UsageError, nearest
+from .metric_rows import sound_rows
 from .npz import pack as pack
 from .places import RESULTS, writing
 from .processes import Life
@@ -126,9 +127,14 @@ class Run:
         """Return what timings.json holds, or None if the timing phase did not run; raises :class:`DataError`."""
         path = self.path / "timings.json"
         try:
-            return _checked(read_json(path), TIMINGS, path)
+            data = read_json(path)
         except MissingFileError:
             return None
+        timed = data.get("rows") if isinstance(data, dict) else None
+        for item in timed.values() if isinstance(timed, dict) else ():
+            if isinstance(item, dict) and isinstance(item.get("metrics"), list):
+                item["metrics"] = sound_rows(item["metrics"])
+        return _checked(data, TIMINGS, path)
 
     def write(self, record: Record, arrays: bytes | None = None) -> Path:
         """Write ``record``, and ``arrays`` (see :func:`pack`) as its npz, under the next free attempt; returns the record's path.

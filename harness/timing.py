@@ -16,6 +16,7 @@ from torch import nn
 from .components import Choice, Metric
 from .devices import synchronise
 from .evaluation import batch_of
+from .metric_rows import without_collisions
 from .model import context
 from .observation import View
 from .watching import Watched
@@ -93,7 +94,7 @@ def measure(
         for view in views:
             for item in watching:
                 item.batch(view)
-        values = [row for item in watching for row in item.rows()]
+        values, _ = without_collisions(item.results() for item in watching)
         rows[configuration.row] = {"label": configuration.label, "key": configuration.key, "metrics": values}
     return {"schema": 1, "rounds": rounds, "threads": threads, "device": device, "rows": rows}
 

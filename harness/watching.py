@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .components import Choice, Metric, load_reference
+from .foreign import describe, foreign_code
+from .metric_rows import Row, result_rows
 from .observation import Context, Observer, View
-from .schemas import metric_row
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,9 +34,11 @@ class Watched:
     @contextmanager
     def _caught(self) -> Iterator[None]:
         try:
-            yield
-        except Exception as error:  # a stranger's code: its row says what happened
-            self.error = f"{type(error).__name__}: {error}"
+            with foreign_code():
+                yield
+        except Exception as error:  # a stranger's code: its row says what happened, and the log where
+            self.error = describe(error)
+            print(f"metric {self.metric.name} failed:", *traceback.format_exception(error), flush=True)
 
     def batch(self, view: View) -> None:
         """Show it one batch."""
@@ -44,27 +48,12 @@ class Watched:
                     _states_are_there(view)
                 self.observer.batch(view)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Its figures, or its error, as records hold them."""
-        return self.told()[0]
-
-    def told(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Its figures, or its error, as records hold them; and its stored arrays, ``figure/array`` to array."""
-        values: Mapping[str, Any] = {}
-        stored: dict[str, Any] = {}
+    def results(self) -> tuple[list[Row], dict[str, Any]]:
+        """Return its values, or its error, as records hold them; and its stored arrays, ``value/array`` to array."""
         if self.error is None and self.observer is not None:
             with self._caught():
-                found = self.observer.result()
-                values = {name: value.to_json() for name, value in found.items()}
-                for name, value in values.items():
-                    # What no reader would take costs the metric its row here, and not the trial its record later.
-                    metric_row({**self.where, "name": name, **value}, f"figure {name}")
-                stored = {
-                    f"{name}/{key}": array for name, value in found.items() for key, array in value.stored.items()
-                }
-        if self.error is not None:
-            return [{**self.where, "name": self.metric.name, "error": self.error}], {}
-        return [{**self.where, "name": name, **value} for name, value in values.items()], stored
+                return result_rows(self.where, self.observer.result())
+        return [{**self.where, "name": self.metric.name, "error": self.error}], {}
 
 
 def _states_are_there(view: View) -> None:

@@ -107,10 +107,11 @@ def test_a_metric_that_raises_leaves_its_error_and_disturbs_no_other():
     model, told = network()
     wanted = [metric("Breaks"), metric("Watch"), metric("broken")]
     rows = evaluate(model, frames(), batch_size=16, context=told, metrics=wanted).metrics
+    lines = {made.__name__: made.__code__.co_firstlineno for made in (Breaks.batch, broken)}
     assert [(row["metric"], row.get("error")) for row in rows] == [
-        ("breaks", "RuntimeError: boom"),
+        ("breaks", f"RuntimeError: boom (test_evaluation.py:{lines['batch'] + 3})"),
         ("watch", None),
-        ("broken", "ImportError: no such thing"),
+        ("broken", f"ImportError: no such thing (test_evaluation.py:{lines['broken'] + 1})"),
     ]
     assert rows[1]["value"] == 4
     assert "value" not in rows[0]

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import DataError, UsageError
 from ..experiment import Experiment, parse_seeds
 from ..gate import Gate
+from ..metric_rows import meaning, stands_for
 from ..npz import read_npz
 from ..processes import Life
 from ..records import Record, Status
@@ -156,40 +157,50 @@ def platform_of(record: Record) -> dict[str, Any]:
 
 def _figures(records: Sequence[Record], gate: Gate) -> Iterator[Figure]:
     """Figures of the trained network on test that a check may look at; times are none: they compare with no stored number."""
-    found: dict[str, dict[str, Any]] = {}
-    failed: dict[str, dict[str, str]] = {}
-    for record in records:
-        seed = str(record.seed)
-        for row in record.outcome.get("metrics", ()):
-            if (row["phase"], row["split"]) != ("after", "test"):
-                continue
-            if "error" in row:
-                failed.setdefault(row["metric"], {})[seed] = str(row["error"])
-                continue
-            if row["kind"] == "noisy" or not _kept(row, gate):
-                continue
-            plain = {part: row[part] for part in ("metric", "title", "unit", "direction", "kind")}
-            name = row["name"]
-            # Two metrics may call a figure alike; the second one's bears its metric's name.
-            if found.get(name, plain)["metric"] != row["metric"]:
-                name = f"{row['metric']}.{name}"
-            blank = {"name": name, "tolerance": row.get("tolerance", 0.0), "values": {}, "problems": {}}
-            entry = found.setdefault(name, {**plain, **blank})
-            if row["value"] is None:
-                entry["problems"][seed] = str(row.get("reason") or "no value")
-            elif not abs(row["value"]) <= LARGEST:
-                entry["problems"][seed] = f"failed: its value is beyond {LARGEST:g}"
-            else:
-                entry["values"][seed] = row["value"]
-    for entry in found.values():
-        entry["problems"] |= {seed: f"failed: {text}" for seed, text in failed.get(entry["metric"], {}).items()}
-        yield Figure(**entry)
-    of_figures = {entry["metric"] for entry in found.values()}
-    for metric, problems in failed.items():
-        if metric in of_figures:
+    rows = [
+        (str(record.seed), row)
+        for record in records
+        for row in record.outcome.get("metrics", ())
+        if (row["phase"], row["split"]) == ("after", "test")
+    ]
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for seed, row in rows:
+        if "error" in row or row["kind"] == "noisy" or not _kept(row, gate):
             continue
-        told = {seed: f"failed: {text}" for seed, text in problems.items()}
-        yield Figure(name=metric, metric=metric, title=metric, unit="", direction="none", kind="seeded", problems=told)
+        plain = {part: row[part] for part in ("metric", "title", "unit", "direction", "kind")}
+        blank = {"name": row["name"], "tolerance": row.get("tolerance", 0.0), "values": {}, "problems": {}}
+        entry = found.setdefault(meaning(row), {**plain, **blank})
+        if row["value"] is None:
+            entry["problems"][seed] = str(row.get("reason") or "no value")
+        elif not abs(row["value"]) <= LARGEST:
+            entry["problems"][seed] = f"failed: its value is beyond {LARGEST:g}"
+        else:
+            entry["values"][seed] = row["value"]
+    failed: dict[tuple[str, str], dict[str, str]] = {}
+    for seed, row in rows:
+        if "error" not in row:
+            continue
+        told = f"failed: {row['error']}"
+        mine = [item for item in found.values() if item["metric"] == row["metric"] and stands_for(row, item["name"])]
+        for entry in mine:
+            entry["problems"].setdefault(seed, told)
+        if not mine:
+            failed.setdefault((row["metric"], row["name"]), {})[seed] = told
+    taken: set[str] = set()
+    for entry in found.values():
+        yield Figure(**{**entry, "name": _free(entry, taken)})
+    for (metric, name), problems in failed.items():
+        free = _free({"metric": metric, "name": name}, taken)
+        yield Figure(name=free, metric=metric, title=name, unit="", direction="none", kind="seeded", problems=problems)
+
+
+def _free(entry: Mapping[str, Any], taken: set[str]) -> str:
+    """Return the entry's name, qualified by its metric if another metric returned that name before."""
+    name, wanted = str(entry["name"]), f"{entry['metric']}.{entry['name']}"
+    names = (name, *(wanted if number == 1 else f"{wanted}-{number}" for number in range(1, len(taken) + 2)))
+    free = next(item for item in names if item not in taken)
+    taken.add(free)
+    return free
 
 
 def _kept(row: Mapping[str, Any], gate: Gate) -> bool:

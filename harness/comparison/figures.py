@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..metric_rows import meaning
 from ..records import Record, Status
-from .summary import Cell, Column, column_of, failures, folded
+from .summary import Cell, Column, column_of, distinct, failures, folded
 
 Rows = Sequence[Mapping[str, Any]]
 Place = tuple[str, str, str]  # phase, split, metric
@@ -53,7 +54,7 @@ def all_figures(
         if not any(record.status is Status.OK for record in group)
     }
     lines = [
-        Line(place[0], place[1], name, column, {**lost, **_cells(place, name, given)})
+        Line(place[0], place[1], name, column, {**lost, **_cells(place, column, given)})
         for place, name, column in _columns(given)
         if phases is None or place[0] in phases
     ]
@@ -73,25 +74,32 @@ def _by_place(group: Sequence[Record], timings: Mapping[str, Any] | None) -> dic
     return found
 
 
-def _columns(given: Mapping[str, Mapping[Place, Rows]]) -> Iterator[tuple[Place, str, Column]]:
-    """Every figure; for a metric that failed wherever it ran, and so has none, a line by its own name."""
+def _columns(given: Mapping[str, Mapping[Place, Rows]]) -> list[tuple[Place, str, Column]]:
+    """Every value; for one that failed wherever its metric ran, and so has no unit, a line by its own name."""
+    found: list[tuple[Place, Column]] = []
     for place in dict.fromkeys(place for places in given.values() for place in places):
         phase, split, metric = place
-        rows = [row for places in given.values() for row in places.get(place, ())]
-        firsts: dict[str, Mapping[str, Any]] = {}
-        for row in rows:
-            if "error" not in row:
-                firsts.setdefault(row["name"], row)
-        for name, row in firsts.items():
-            yield place, name, column_of(row, f"{phase}.{split}.{name}", row["title"])
-        if not firsts:
-            yield place, metric, Column(f"{phase}.{split}.{metric}", metric, "", "none", "", "detail", metric)
+        firsts: dict[tuple[str, ...], Mapping[str, Any]] = {}
+        failed: dict[str, None] = {}
+        for row in (row for places in given.values() for row in places.get(place, ())):
+            if "error" in row:
+                failed[row["name"]] = None
+            else:
+                firsts.setdefault(meaning(row), row)
+        columns = [column_of(row, f"{phase}.{split}.{row['name']}", row["title"]) for row in firsts.values()]
+        names = {column.name for column in columns}
+        # The error of a whole metric stands in the lines of its values.
+        alone = [name for name in failed if name not in names and (name != metric or not columns)]
+        columns += [Column(f"{phase}.{split}.{name}", name, "", "none", "", "detail", metric, name) for name in alone]
+        found += [(place, column) for column in columns]
+    named = distinct([column for _, column in found])
+    return [(place, column.name, column) for (place, _), column in zip(found, named, strict=True)]
 
 
-def _cells(place: Place, name: str, given: Mapping[str, Mapping[Place, Rows]]) -> dict[str, Cell]:
+def _cells(place: Place, column: Column, given: Mapping[str, Mapping[Place, Rows]]) -> dict[str, Cell]:
     cells: dict[str, Cell] = {}
     for row, places in given.items():
-        mine = [item for item in places.get(place, ()) if "error" in item or item["name"] == name]
+        mine = [item for item in places.get(place, ()) if column.holds(item)]
         if mine:
             cells[row] = folded(mine)
     return cells

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
@@ -164,7 +164,7 @@ class _Comparison:
         theirs = {figure.name: figure for figure in new.figures}
         wanted = [figure for figure in old.figures if self._wanted(figure)]
         for figure in wanted:
-            yield self._figure(old, new, figure, theirs.get(figure.name), seeds)
+            yield self._figure(old, new, figure, _counterpart(figure, theirs), seeds)
         unknown = [name for name in self.gate.figures if name in theirs and name not in {f.name for f in old.figures}]
         for name in unknown:
             yield replace(_blank(old, theirs[name]), reason=f"the old side has no {name}: save it anew with this gate")
@@ -195,7 +195,7 @@ class _Comparison:
             return replace(base, reason=f"metric {figure.metric} {'; '.join(failed)} on both sides")
         moved = [
             f"{part} {getattr(figure, part) or 'none'} -> {getattr(other, part) or 'none'}"
-            for part in ("unit", "kind", "direction")
+            for part in ("metric", "unit", "kind", "direction")
             if getattr(figure, part) != getattr(other, part)
         ]
         if moved:
@@ -337,6 +337,13 @@ def _values(side: Configuration, name: str) -> dict[int, float]:
         for seed, value in figure.values.items()
         if int(seed) in done
     }
+
+
+def _counterpart(figure: Figure, theirs: Mapping[str, Figure]) -> Figure | None:
+    """Return the other side's value of the same metric, which may be qualified by it, or else of the same name."""
+    bare = figure.name.removeprefix(f"{figure.metric}.")
+    found = [theirs[name] for name in (figure.name, bare, f"{figure.metric}.{bare}") if name in theirs]
+    return next((item for item in found if item.metric == figure.metric), theirs.get(figure.name))
 
 
 def _spread(side: Configuration, name: str, relative: bool) -> float:

@@ -10,7 +10,7 @@ from ..errors import UsageError, nearest
 from ..history import Entry, Measured
 from .changes import FEWEST, Change, changes, scatter_of, steps
 
-_Key = tuple[str, str, str, str, str, str]  # dataset, row, figure, unit, kind, platform
+_Key = tuple[str, str, str, str, str, str, str]  # dataset, row, figure, unit, kind, platform, metric
 _PLATFORM = ("cpu", "gpu", "machine", "device", "threads", "python", "torch", "numpy")
 
 
@@ -63,9 +63,11 @@ def series_of(entries: Sequence[Entry]) -> list[Series]:
     groups: dict[_Key, list[Entry]] = {}
     rows = dict.fromkeys((entry.dataset, entry.row) for entry in entries)
     figures = sorted(dict.fromkeys(name for entry in entries for name in entry.figures), key=_beside_test)
+    metrics = _metrics(entries)
     for entry in entries:
         for name, figure in entry.figures.items():
-            groups.setdefault(_key(entry, name, figure), []).append(entry)
+            metric = figure.metric or metrics.get((entry.dataset, entry.row, name), "")
+            groups.setdefault(_key(entry, name, figure, metric), []).append(entry)
     datasets = list(dict.fromkeys(dataset for dataset, _ in rows))
     row_rank = {row: place for place, row in enumerate(rows)}
     figure_rank = {name: place for place, name in enumerate(figures)}
@@ -94,7 +96,17 @@ def _by_data(entries: Sequence[Entry]) -> list[Entry]:
     return found
 
 
-def _key(entry: Entry, name: str, figure: Measured) -> _Key:
+def _metrics(entries: Sequence[Entry]) -> dict[tuple[str, str, str], str]:
+    """Return the metric that lines without one are taken to be of: the first that is stored under the name."""
+    found: dict[tuple[str, str, str], str] = {}
+    for entry in entries:
+        for name, figure in entry.figures.items():
+            if figure.metric:
+                found.setdefault((entry.dataset, entry.row, name), figure.metric)
+    return found
+
+
+def _key(entry: Entry, name: str, figure: Measured, metric: str) -> _Key:
     return (
         entry.dataset,
         entry.row,
@@ -102,6 +114,7 @@ def _key(entry: Entry, name: str, figure: Measured) -> _Key:
         figure.unit,
         figure.kind,
         _platform(entry) if figure.kind == "noisy" else "",
+        metric,
     )
 
 
@@ -122,7 +135,7 @@ def _labels(entries: Sequence[Entry]) -> dict[str, str]:
 
 
 def _series(key: _Key, group: Sequence[Entry], label: str) -> Series:
-    dataset, row, name, unit, kind, platform = key
+    dataset, row, name, unit, kind, platform, _ = key
     measured = [entry.figures[name] for entry in group]
     every = [set(figure.values) for figure in measured]
     # Other seeds have another mean: a run that lacks a seed would look like a change.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..metric_rows import meaning, stands_for
 from ..records import Record, Status
 from ..specification import differing_paths, leaves, stated
 from .statistics import Interval, apart, mean_interval
@@ -18,7 +20,11 @@ _DUST = 1e-12  # relative: means that differ by less differ by how they were add
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of every row; ``key`` is ``split.name`` or ``timing.name``, ``metric`` whose figure it is."""
+    """One value ``name`` of ``metric`` in every row.
+
+    ``key`` is ``split.name`` or ``timing.name``. If a second metric returns that name, or the same one returned it with
+    another unit, direction or kind, the second column's key is ``split.metric.name``.
+    """
 
     key: str
     title: str
@@ -27,6 +33,13 @@ class Column:
     kind: str
     role: str
     metric: str = ""
+    name: str = ""
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Return True if a metric row is of this value, or the error of it: rows of another meaning are never averaged."""
+        if row["metric"] != self.metric or not stands_for(row, self.name):
+            return False
+        return "error" in row or (row["unit"], row["direction"], row["kind"]) == (self.unit, self.direction, self.kind)
 
 
 @dataclass(frozen=True)
@@ -186,34 +199,57 @@ def failures(group: Iterable[Record]) -> list[str]:
 
 
 def _columns(records: Sequence[Record], timings: Mapping[str, Any] | None) -> list[Column]:
-    found: dict[str, Column] = {}
+    found: dict[tuple[str, ...], Column] = {}
     for record in records:
         for row in metric_rows(record):
             wanted = row.get("role") == "quality" and row["split"] in ("test", "train")
-            if wanted or (row.get("role") == "cost" and row["split"] == "test"):
+            if "error" not in row and (wanted or (row.get("role") == "cost" and row["split"] == "test")):
                 title = row["title"] if row["split"] == "test" else f"{row['split']} {row['title']}"
                 if row["role"] == "quality" and row["split"] == "test":
                     title = f"test {row['title']}"
-                _add(found, f"{row['split']}.{row['name']}", title, row)
+                _add(found, row["split"], title, row)
     for timed in (timings or {}).get("rows", {}).values():
         for row in timed["metrics"]:
-            if row.get("role") in ("quality", "cost"):
-                _add(found, f"timing.{row['name']}", row["title"], row)
+            if "error" not in row and row.get("role") in ("quality", "cost"):
+                _add(found, "timing", row["title"], row)
     order = {"quality": 0, "cost": 1}
     first = {"test": 0, "train": 1}
-    return sorted(found.values(), key=lambda item: (order[item.role], first.get(item.key.partition(".")[0], 2)))
+    columns = sorted(found.values(), key=lambda item: (order[item.role], first.get(item.key.partition(".")[0], 2)))
+    return distinct(columns)
 
 
-def _add(found: dict[str, Column], key: str, title: str, row: Mapping[str, Any]) -> None:
-    held = found.setdefault(key, column_of(row, key, title))
+def _add(found: dict[tuple[str, ...], Column], split: str, title: str, row: Mapping[str, Any]) -> None:
+    identity = (split, *meaning(row))
+    held = found.setdefault(identity, column_of(row, f"{split}.{row['name']}", title))
     # Datasets may qualify a title, "accuracy (slices)": over all of them stands what they have in common.
     if len(title) < len(held.title):
-        found[key] = replace(held, title=title)
+        found[identity] = replace(held, title=title)
+
+
+def distinct(columns: Sequence[Column]) -> list[Column]:
+    """Return ``columns`` with a key of its own for each, and the metric in the title if several return one name."""
+    metrics: dict[str, set[str]] = {}
+    for column in columns:
+        metrics.setdefault(column.key, set()).add(column.metric)
+    taken: set[str] = set()
+    made = []
+    for column in columns:
+        key = column.key
+        if key in taken:
+            begin = key.removesuffix(column.name)
+            wanted = f"{begin}{column.metric}.{column.name}"
+            free = (wanted if number == 1 else f"{wanted}-{number}" for number in itertools.count(1))
+            key = next(name for name in free if name not in taken)
+        taken.add(key)
+        title = f"{column.title} ({column.metric})" if len(metrics[column.key]) > 1 else column.title
+        made.append(replace(column, key=key, title=title))
+    return made
 
 
 def column_of(row: Mapping[str, Any], key: str, title: str) -> Column:
-    """The column ``key`` of the figure in the metric row ``row``."""
-    return Column(key, title, row["unit"], row["direction"], row["kind"], row.get("role", "detail"), row["metric"])
+    """The column ``key`` of the value in the metric row ``row``."""
+    parts = row["unit"], row["direction"], row["kind"], row.get("role", "detail"), row["metric"], row["name"]
+    return Column(key, title, *parts)
 
 
 def _row(
@@ -262,13 +298,12 @@ def _row(
 
 
 def _rows_of(column: Column, done: Sequence[Record], timed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    split, _, name = column.key.partition(".")
+    split = column.key.partition(".")[0]
     if split == "timing":
         given = list(timed.get("metrics", ()))
     else:
         given = [row for record in done for row in metric_rows(record) if row["split"] == split]
-    # A metric that failed has one row by its own name, which stands for all of its figures.
-    return [row for row in given if row["name"] == name or ("error" in row and row["metric"] == column.metric)]
+    return [row for row in given if column.holds(row)]
 
 
 def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:

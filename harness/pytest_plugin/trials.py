@@ -39,7 +39,8 @@ class Trial:
     @cached_property
     def _rows(self) -> Mapping[str, Mapping[str, Any]]:
         rows: dict[str, Mapping[str, Any]] = {}
-        for row in self.record.figures():
+        # An error takes no name from a value.
+        for row in sorted(self.record.figures(), key=lambda item: "error" in item):
             phase = "" if row["phase"] == "after" else f"{row['phase']}."
             name = f"{phase}{row['split']}.{row['name']}"
             if name in rows:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..comparison.statistics import mean_interval
 from ..comparison.summary import Column, Row, Summary, metric_rows
+from ..metric_rows import meaning
 from ..records import Record, Status
 from .classes import class_name, longest
 from .confusion import confusions
+from .drawings import numbers
 from .drawn import curves, histograms
 from .formats import shown_factor
 from .panels import ACROSS, axis_label, head, legend, name_axes, panels, row_name, slug, title_of
@@ -186,19 +188,24 @@ def _selected(axis: Axes, record: Record, index: int) -> None:
 
 def _by_class(rows: Sequence[Row], done: Sequence[Record], title: str) -> Iterator[tuple[str, Figure]]:
     """Every quality figure that comes with one value a class; those over other classes apart."""
-    found: dict[tuple[str, tuple[str, ...]], tuple[str, dict[str, list[list[float]]]]] = {}
+    found: dict[tuple[Any, ...], tuple[str, dict[str, list[list[float]]]]] = {}
     for record in done:
         classes = tuple(class_name(item) for item in record.data.get("classes", ()))
         for value in metric_rows(record):
-            per_class = (value.get("arrays") or {}).get("per_class") or ()
-            if value["split"] == "test" and value.get("role") == "quality" and 0 < len(per_class) == len(classes):
+            per_class = numbers((value.get("arrays") or {}).get("per_class"))
+            if (
+                "error" not in value
+                and value["split"] == "test"
+                and value.get("role") == "quality"
+                and 0 < len(per_class) == len(classes)
+            ):
                 factor = shown_factor(value["unit"])
                 label = axis_label(f"test {value['title']}", value["unit"])
-                _, by_row = found.setdefault((value["name"], classes), (label, {}))
+                _, by_row = found.setdefault((*meaning(value), classes), (label, {}))
                 by_row.setdefault(record.row, []).append(
                     [float("nan") if item is None else item * factor for item in per_class]
                 )
-    for (name, classes), (label, by_row) in found.items():
+    for (_, name, *_, classes), (label, by_row) in found.items():
         figure, (axis,) = _wide(classes, len(rows))
         for index, row in enumerate(rows):
             if row.row not in by_row:

@@ -42,16 +42,16 @@ def by_class(done: Sequence[Record]) -> list[ByPart]:
     return sorted(found.values(), key=lambda part: part.role != "quality")
 
 
-def confusions(done: Sequence[Record]) -> dict[tuple[str, str], dict[str, list[list[list[int]]]]]:
-    """By figure (name and title) and row: how often a class (first index) was taken for another, a matrix a seed."""
-    found: dict[tuple[str, str], dict[str, list[list[list[int]]]]] = {}
+def confusions(done: Sequence[Record]) -> dict[tuple[str, str, str], dict[str, list[list[list[int]]]]]:
+    """By value (name, title and metric) and row: how often a class (first index) was taken for another, a matrix a seed."""
+    found: dict[tuple[str, str, str], dict[str, list[list[list[int]]]]] = {}
     for record, given in on_test(done):
         matrix = _arrays(given).get("confusion")
         if not isinstance(matrix, list) or not matrix:
             continue
         counts = [[int(value or 0) for value in numbers(line)] for line in matrix]
         if all(len(line) == len(counts) and min(line) >= 0 for line in counts):
-            key = (str(given["name"]), str(given["title"]))
+            key = (str(given["name"]), str(given["title"]), str(given["metric"]))
             found.setdefault(key, {}).setdefault(record.row, []).append(counts)
     return found
 

@@ -151,7 +151,7 @@ def _layers(all_of_them: Sequence[Series], done: Sequence[Record]) -> Markup | N
 
 def _confusion(all_of_them: Sequence[Series], done: Sequence[Record]) -> Markup | None:
     found: list[tuple[str, Markup | None]] = []
-    for (_, title), by_row in confusions(done).items():
+    for (_, title, _), by_row in confusions(done).items():
         size = max((len(counts) for given in by_row.values() for counts in given), default=0)
         names = class_names(done[0], size)
         found.append(
