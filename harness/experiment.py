@@ -23,7 +23,10 @@ _DEEP_KEY = re.compile(r"""(?:(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What decides the outcome. ``settings`` maps a path such as ``lif.tau_mem`` to its values; several are a sweep."""
+    """What decides the outcome. ``settings`` maps a path such as ``lif.tau_mem`` to its values; several are a sweep.
+
+    ``metrics`` replaces the metrics that are on by default; those named in ``plugins`` join in either case.
+    """
 
     plugins: tuple[str, ...]
     settings: Mapping[str, Sequence[object]] = field(default_factory=dict)
@@ -31,10 +34,13 @@ class Experiment:
     recipe: str = "default"
     limit: int | None = None
     report_inflation: bool = False
+    metrics: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for path, values in self.settings.items():
             named_values(path, values)
+        if self.metrics is not None and not self.metrics:
+            raise UsageError("metrics: no metric is named")
 
 
 def named_values(path: str, values: Sequence[object]) -> Sequence[object]:
@@ -56,7 +62,18 @@ def read_toml(path: Path) -> dict[str, Any]:
     # ValueError is more than TOMLDecodeError: an integer of thousands of digits, a date that does not exist.
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not TOML: {one_line(error, 200)}") from None
-    known = {"plugins", "seeds", "recipe", "epochs", "limit", "report_inflation", "device", "threads", "jobs"}
+    known = {
+        "plugins",
+        "metrics",
+        "seeds",
+        "recipe",
+        "epochs",
+        "limit",
+        "report_inflation",
+        "device",
+        "threads",
+        "jobs",
+    }
     known |= {"set", "sweep", "gate"}
     for key in data:
         if key not in known:
@@ -72,6 +89,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             settings[name] = list(value) if table == "sweep" else [value]
     wants: dict[str, tuple[type, ...]] = {
         "plugins": (list, str),
+        "metrics": (list, str),
         "seeds": (int, list, str),
         "recipe": (str,),
         "epochs": (int,),

@@ -14,7 +14,7 @@ from .devices import check_name
 from .errors import UsageError, nearest
 from .experiment import Experiment
 from .parameters import Parameter
-from .registry import Registered, Registry
+from .registry import DISTRIBUTION, Registered, Registry
 from .specification import KINDS, RowDigests, Specification, differing_paths, leaves
 
 
@@ -149,13 +149,8 @@ class _Expansion:
             )
 
     def _metrics(self) -> tuple[tuple[Registered, Choice], ...]:
-        entries = self.chosen.get("metric", [])
-        # A metric that is off by default joins the others; one that is on says that these are all.
-        if not any(cast(Metric, entry.component).on for entry in entries):
-            default = [entry for entry in self.registry.components("metric") if cast(Metric, entry.component).on]
-            entries = [*default, *entries]
         chosen = []
-        for entry in entries:
+        for entry in self._measured_by():
             given: dict[str, object] = {}
             for path, values in self.experiment.settings.items():
                 owner, _, parameter = path.rpartition(".")
@@ -169,6 +164,33 @@ class _Expansion:
             chosen.append((entry, entry.component.choose(**parsed)))
             self.used[f"metric {entry.component.name}"] = entry
         return tuple(chosen)
+
+    def _measured_by(self) -> list[Registered]:
+        """Return the metrics that are on by default, or those of ``metrics`` in their place, and those named in ``plugins``.
+
+        Their order decides whose a value is that two of them return: the harness's own come first.
+        """
+        named = list(self.chosen.get("metric", []))
+        if self.experiment.metrics is None:
+            default = [entry for entry in self.registry.components("metric") if cast(Metric, entry.component).on]
+            # Of two that offer one name, the one that is named by its plugin.
+            taken = {entry.component.name for entry in named}
+            default = [entry for entry in default if entry in named or entry.component.name not in taken]
+        else:
+            default = [_metric(self.registry.find(name)) for name in dict.fromkeys(self.experiment.metrics)]
+            for entry in default:
+                _check_usable(entry)
+        entries = [*default, *(entry for entry in named if entry not in default)]
+        for entry in entries:
+            other = next(item for item in entries if item.component.name == entry.component.name)
+            if other is not entry:
+                raise UsageError(
+                    f"{entry.component.name!r} is offered by {other.supplier} and {entry.supplier}; "
+                    f"say {other.qualified} or {entry.qualified}, or block one with -p no:{entry.supplier.plugin}"
+                )
+        return sorted(
+            entries, key=lambda item: (item.supplier.distribution != DISTRIBUTION, not cast(Metric, item.component).on)
+        )
 
     def _or_default(self, kind: str, dataset: Registered) -> list[Registered]:
         if self.chosen.get(kind):
@@ -310,6 +332,12 @@ class _Expansion:
             values.update(_of("encoding", fragment))
         values.update(_parsed("encoding", Encoding.PARAMETERS, {k: v for k, v in given.items() if k}))
         return replace(component.encodings[named], **cast(dict[str, Any], values))
+
+
+def _metric(entry: Registered) -> Registered:
+    if not isinstance(entry.component, Metric):
+        raise UsageError(f"metrics: {entry.component.name} is a {entry.component.kind}, not a metric")
+    return entry
 
 
 def _given(

@@ -21,6 +21,7 @@ from .components import KINDS, Component, load_reference
 from .errors import PluginError, UsageError, nearest
 
 GROUP = "harness"
+DISTRIBUTION = "snn-harness"
 
 
 class PluginWarning(UserWarning):

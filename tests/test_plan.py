@@ -163,14 +163,62 @@ def test_the_row_names_the_specification_alone(plan):
     assert first.specification.row == again.specification.row != other.specification.row
 
 
-def test_a_metric_that_is_off_joins_the_others_and_one_that_is_on_is_all(plan):
-    def measured(plugins):
-        return [choice.name for _, choice in plan(plugins).metrics]
+def test_naming_a_metric_drops_no_other(plan):
+    def measured(plugins, **given):
+        return [choice.name for _, choice in plan(plugins, **given).metrics]
 
     assert measured("toy") == ["score"]
     assert measured("toy,costly") == ["score", "costly"]
     assert measured("toy,score") == ["score"]
-    assert measured("toy,costly,score") == ["costly", "score"]
+    assert measured("toy,costly,score") == ["score", "costly"]
+    assert measured("toy,planned:score") == ["score"]
+
+
+def test_metrics_replaces_the_default_ones(plan):
+    def measured(plugins, *metrics):
+        return [choice.name for _, choice in plan(plugins, metrics=metrics).metrics]
+
+    assert measured("toy", "costly") == ["costly"]
+    assert measured("toy,score", "costly") == ["score", "costly"]
+    assert measured("toy", "score", "score") == ["score"]
+    with pytest.raises(UsageError, match="leaky is a neuron, not a metric"):
+        measured("toy", "leaky")
+    with pytest.raises(UsageError, match="no metric is named"):
+        measured("toy")
+
+
+def test_two_metrics_of_one_name_are_an_error_until_one_is_named(tmp_path, monkeypatch):
+    (tmp_path / "planned.py").write_text(PLUGIN)
+    metrics = PLUGIN[: PLUGIN.index("TAU")] + PLUGIN[PLUGIN.index("@hookimpl\ndef register_metrics") :]
+    (tmp_path / "rival.py").write_text(metrics.replace("parameters=(SIZE,)", "parameters=()"))
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry.discover(points=[EntryPoint(name, name, "harness") for name in ("planned", "rival")])
+    with pytest.raises(
+        UsageError, match=r"'score' is offered by planned .* and rival .*; say planned:score or rival:score"
+    ):
+        make_plan(Experiment(plugins=("toy",)), registry)
+    made = make_plan(Experiment(plugins=("toy", "rival:score")), registry)
+    assert [entry.qualified for entry, _ in made.metrics] == ["rival:score"]
+    for name in ("planned", "rival"):
+        sys.modules.pop(name, None)
+
+
+def test_the_harness_own_metrics_come_first_so_that_none_displaces_their_values(tmp_path):
+    path = tmp_path / "aaa_mine.py"
+    path.write_text(
+        "from harness import Metric, hookimpl\n"
+        "@hookimpl\n"
+        "def register_metrics(register):\n"
+        "    register(Metric(name='aaa', summary='s', observer='m:observer'))\n"
+    )
+    registry = Registry.discover(files=[path])
+    names = [
+        choice.name
+        for _, choice in make_plan(Experiment(plugins=("shd-synthetic", "aaa", "robustness")), registry).metrics
+    ]
+    assert names[0] == "accuracy"
+    assert names[-2:] == ["robustness", "aaa"]
+    sys.modules.pop("aaa_mine", None)
 
 
 def test_planning_takes_as_many_calls_per_configuration_for_many_as_for_few(plan):

@@ -219,6 +219,7 @@ def experiment_of(baseline: Baseline) -> Experiment:
             recipe=str(told["recipe"]),
             limit=told["limit"],
             report_inflation=bool(told["report_inflation"]),
+            metrics=None if told.get("metrics") is None else tuple(told["metrics"]),
         )
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         told_as = f"without {error}" if isinstance(error, KeyError) else str(error)

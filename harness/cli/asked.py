@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import UsageError
@@ -16,16 +16,15 @@ _UNASKED: Mapping[str, Any] = {
     "epochs": None,
     "limit": None,
     "report_inflation": False,
+    "metrics": None,
 }
 
 
 def asked(from_file: Mapping[str, Any], words: Mapping[str, Any] | None = None) -> Experiment:
     """The file's experiment with the command line's ``words`` over it, where there are any; raises :class:`UsageError`."""
     given = {**_UNASKED, **(words or {})}
-    plugins = given["plugins"].split(",") if given["plugins"] is not None else from_file.get("plugins", [])
-    if isinstance(plugins, str):
-        plugins = plugins.split(",")
-    names = tuple(str(name).strip() for name in plugins if str(name).strip())
+    names = _names(given["plugins"] if given["plugins"] is not None else from_file.get("plugins", []))
+    metrics = given["metrics"] if given["metrics"] is not None else from_file.get("metrics")
     if not names:
         raise UsageError("nothing to run: name components with --plugins, such as --plugins shd-synthetic,lif")
     settings: dict[str, list[Any]] = dict(from_file.get("settings", {}))
@@ -42,4 +41,10 @@ def asked(from_file: Mapping[str, Any], words: Mapping[str, Any] | None = None) 
         recipe=given["recipe"] or from_file.get("recipe", "default"),
         limit=given["limit"] if given["limit"] is not None else from_file.get("limit"),
         report_inflation=given["report_inflation"] or from_file.get("report_inflation", False),
+        metrics=None if metrics is None else _names(metrics),
     )
+
+
+def _names(given: str | Iterable[object]) -> tuple[str, ...]:
+    parts = given.split(",") if isinstance(given, str) else given
+    return tuple(str(name).strip() for name in parts if str(name).strip())

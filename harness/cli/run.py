@@ -19,6 +19,7 @@ from .planning import planning
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[EXPERIMENT.toml]")
 @click.option("--plugins", metavar="A,B,C", help="Components of any kind by name; several of one kind multiply.")
+@click.option("--metrics", metavar="A,B,C", help="Measure by these alone, not by all metrics that are on by default.")
 @click.option(
     "-o", "settings", multiple=True, metavar="PATH=VALUE", help="Set a parameter, such as lif.tau_mem=5; commas sweep."
 )

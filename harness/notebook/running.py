@@ -42,6 +42,10 @@ _OPTIONS: Mapping[str, Callable[[object, str], object]] = {
 _OPTIONAL = ("jobs", "data", "cache", "results", "time_limit", "prepare_limit", "timing_limit", "memory_limit_mb")
 
 
+def _metrics(given: Names | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(arguments.names_of(given, "metrics"))
+
+
 @guarded
 def run(
     plugins: Names | Path,
@@ -52,6 +56,7 @@ def run(
     recipe: str | None = None,
     limit: int | None = None,
     report_inflation: bool = False,
+    metrics: Names | None = None,
     plugin_files: Files = (),
     quiet: bool = False,
     **options: Any,
@@ -59,7 +64,8 @@ def run(
     """Run an experiment and return a row a trial.
 
     ``plugins`` are names (``"shd-synthetic,lif"`` or a list) or the path of an experiment file. ``settings`` maps paths such
-    as ``"lif.tau_mem"`` to a value, or to a list of values to sweep. ``seeds`` is how many, or which. ``options`` are
+    as ``"lif.tau_mem"`` to a value, or to a list of values to sweep. ``seeds`` is how many, or which. ``metrics`` are the
+    only ones to measure by, instead of all that are on by default. ``options`` are
     ``device``, ``threads``, ``jobs``, ``force``, ``data``, ``cache``, ``results``, ``time_limit`` (s, of a trial),
     ``prepare_limit`` and ``timing_limit`` (s, of those phases), ``memory_limit_mb``, ``executor``, ``timing``, ``plots`` and
     ``gate`` (a :class:`harness.gate.Gate`). The frame's ``attrs`` name the run
@@ -78,6 +84,7 @@ def run(
         recipe=_or(optional(text, recipe, "recipe"), given.get("recipe", "default")),
         limit=_or(optional(whole, limit, "limit"), given.get("limit")),
         report_inflation=flag(report_inflation, "report_inflation") or given.get("report_inflation", False),
+        metrics=_metrics(metrics if metrics is not None else given.get("metrics")),
     )
     wanted = _options({name: given[name] for name in ("device", "threads", "jobs", "gate") if name in given}, options)
     files = arguments.paths(plugin_files, "plugin_files")

@@ -28,6 +28,7 @@ def told(plan: Plan, options: Options, loading: Mapping[str, Any], entries: Sequ
             "recipe": asked.recipe,
             "limit": asked.limit,
             "report_inflation": asked.report_inflation,
+            **({} if asked.metrics is None else {"metrics": list(asked.metrics)}),
         },
         "gate": options.gate.to_json(),
         "options": {

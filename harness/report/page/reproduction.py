@@ -25,6 +25,8 @@ def command(about: Mapping[str, Any], records: Sequence[Record]) -> str:
     asked, options, loading = (_mapping(about.get(name)) for name in ("experiment", "options", "loading"))
     words = ["harness", "run", *_loading(loading, records)]
     words += ["--plugins", ",".join(map(str, asked.get("plugins") or ()))]
+    if asked.get("metrics"):
+        words += ["--metrics", ",".join(map(str, asked["metrics"]))]
     for path, values in _mapping(asked.get("settings")).items():
         words += ["-o", f"{path}={','.join(map(_written, values))}"]
     words += _seeds(asked.get("seeds"))
