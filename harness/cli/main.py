@@ -35,6 +35,7 @@ from .report import report
 from .run import run
 from .runs import runs
 from .surrogates import surrogates
+from .terminal_size import drop_unusable_sizes
 from .track import track
 from .trend import trend
 
@@ -152,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     traced = "--traceback" in given
+    drop_unusable_sizes(os.environ)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a mark shows a question mark.
         if isinstance(stream, io.TextIOWrapper):
