@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, ClassVar
 
+from .descriptor_types import normalise, wrong_types
 from .errors import HandledError, PluginError, UsageError
 from .parameters import Parameter, Value, resolve
-from .text import LONGEST, clean
+from .text import LONGEST, clean, one_line
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
@@ -69,6 +70,9 @@ class Component:
     licence: str = ""
     citation: str = ""
 
+    def __post_init__(self) -> None:
+        normalise(self)
+
     def choose(self, **given: object) -> Choice:
         """This component with ``given`` values and its defaults for the rest; raises ``UsageError``."""
         return Choice(self.kind, self.name, resolve(self.name, self.parameters, given))
@@ -79,6 +83,18 @@ class Component:
 
     def problems(self) -> list[str]:
         """What is wrong with this descriptor, in words; empty when it is sound."""
+        wrong = wrong_types(self)
+        wrong += [
+            f"parameter {one_line(item.name)!r}: {text}"
+            for item in self.parameters
+            if isinstance(item, Parameter)
+            for text in item.problems()
+        ]
+        # Nothing else can be asked of a field that is not of its type.
+        return wrong or self._problems()
+
+    def _problems(self) -> list[str]:
+        """What is wrong with the values of fields whose types are right."""
         found = []
         if not NAME.match(self.name):
             found.append(f"the name {self.name!r} is not lower-case words joined by hyphens")
@@ -218,9 +234,9 @@ class Dataset(Component):
         named = {"source": self.source, "fetch": self.fetch, "available": self.available}
         return {where: ref for where, ref in named.items() if ref or where == "source"}
 
-    def problems(self) -> list[str]:
+    def _problems(self) -> list[str]:
         fragments = {"defaults": self.defaults, **self.presets}
-        found = super(Dataset, _without_presets(self)).problems()
+        found = super(Dataset, _without_presets(self))._problems()
         if "default" not in self.encodings:
             found.append("encodings must hold one named 'default'")
         if len(self.classes) < 2:
@@ -303,6 +319,10 @@ class Backend(Component):
         words = ("any neuron with a reference" if name == ANY_WITH_REFERENCE else name for name in self.neurons)
         return ", ".join(words)
 
+    def _problems(self) -> list[str]:
+        wrong = [name for name in self.neurons if name != ANY_WITH_REFERENCE and not NAME.match(name)]
+        return super()._problems() + [f"neurons: {name!r} is not lower-case words joined by hyphens" for name in wrong]
+
     def references(self) -> dict[str, str]:
         named = {"layer": self.layer, "available": self.available, "refuses": self.refuses}
         return {where: ref for where, ref in named.items() if ref or where == "layer"}
@@ -345,8 +365,8 @@ class Metric(Component):
     def references(self) -> dict[str, str]:
         return {"observer": self.observer}
 
-    def problems(self) -> list[str]:
-        found = super().problems()
+    def _problems(self) -> list[str]:
+        found = super()._problems()
         for what, given, known in (
             ("needs", self.needs, NEEDS),
             ("phases", self.phases, PHASES),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
 
+from .descriptor_types import normalise, wrong_types
 from .errors import UsageError, nearest
 
 Kind = Literal["bool", "int", "float", "str", "ints", "floats"]
@@ -35,6 +36,13 @@ class Parameter:
     above: float | None = None
     maximum: float | None = None
     optional: bool = False
+
+    def __post_init__(self) -> None:
+        normalise(self)
+
+    def problems(self) -> list[str]:
+        """Return a line for every field that is not of its type."""
+        return wrong_types(self)
 
     def parse(self, text: str) -> Value:
         """The value that ``text`` stands for on a command line; raises :class:`UsageError`."""
