@@ -18,6 +18,10 @@ class Activity:
         self._spikes: dict[str, Grouped] = {}
         self._steps = 0
 
+    def forget(self) -> None:
+        """Drop what was taken in, before a pass is repeated."""
+        self._spikes, self._steps = {}, 0
+
     def batch(self, view: View) -> None:
         """Take in one batch, layers included."""
         batch, time = view.outputs.shape[:2]

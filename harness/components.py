@@ -84,9 +84,10 @@ class Component:
     def problems(self) -> list[str]:
         """What is wrong with this descriptor, in words; empty when it is sound."""
         wrong = wrong_types(self)
+        given = self.parameters if isinstance(self.parameters, tuple) else ()
         wrong += [
             f"parameter {one_line(item.name)!r}: {text}"
-            for item in self.parameters
+            for item in given
             if isinstance(item, Parameter)
             for text in item.problems()
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from torch import nn
 
 from .components import Choice, Metric
 from .feeding import Batch, Feed, real_steps
+from .isolation import Guard
 from .metric_rows import without_collisions
 from .observation import Context, LayerView, View
 from .seen import Seen, layers_seen
@@ -63,28 +64,77 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate ``model`` on the samples at ``indices`` (default: all) in order.
 
-    A metric that raises leaves a row with its error and disturbs no other. ``context`` is needed where there are metrics.
-    ``activity`` looks on, where given. A :class:`Feed` in the place of ``frames`` goes before ``device``.
+    A metric that raises leaves a row with its error and disturbs no other. Observers get copies of tensors. If one changes the
+    network, torch's settings or a random generator, the pass is repeated without what it did. ``context`` is needed where
+    there are metrics. ``activity`` looks on, where given. A :class:`Feed` in the place of ``frames`` goes before ``device``.
     """
     feed = frames if isinstance(frames, Feed) else Feed(frames, device)
-    frames = feed.frames
-    chosen = np.arange(len(frames)) if indices is None else np.asarray(indices)
-    watching = [Watched(metric, choice, model, context) for metric, choice in metrics]
+    chosen = np.arange(len(feed.frames)) if indices is None else np.asarray(indices)
+
+    def measure(guard: Guard | None, *, apart: bool) -> Evaluation:
+        watch = nullcontext if guard is None or apart else guard.watch
+        with watch():
+            watching = [Watched(metric, choice, model, context, guard if apart else None) for metric, choice in metrics]
+        counts = _show(model, feed, chosen, watching, batch_size=batch_size, activity=activity, watch=watch)
+        with watch():
+            rows, stored = without_collisions(item.results() for item in watching)
+        return _evaluation(feed.frames, chosen, counts, temperature, rows, stored)
+
+    if not metrics:
+        return measure(None, apart=False)
+    guard = Guard(model)
+    try:
+        found = measure(guard, apart=False)
+    except Exception:
+        # An observer that changed the network may have broken its next pass.
+        if not guard.found():
+            raise
+    else:
+        if not guard.found():
+            return found
+    guard.restore()
+    if activity is not None:
+        activity.forget()
+    return measure(guard, apart=True)
+
+
+def _show(
+    model: nn.Module,
+    feed: Feed,
+    chosen: npt.NDArray[np.int64],
+    watching: Sequence[Watched],
+    *,
+    batch_size: int,
+    activity: Activity | None,
+    watch: Callable[[], AbstractContextManager[None]],
+) -> list[torch.Tensor]:
+    """Show every batch to the observers; returns the counts of output spikes, a tensor (B, C) per batch."""
     needs = frozenset().union(*(item.metric.needs for item in watching), {"spikes"} if activity is not None else ())
     counts: list[torch.Tensor] = []
 
     def see(view: View) -> None:
         counts.append(view.counts.cpu())
-        for item in watching:
-            item.batch(view)
+        with watch():
+            for item in watching:
+                item.batch(view)
         if activity is not None:
             activity.batch(view)
 
     run_batches(model, feed, chosen, batch_size=batch_size, needs=needs, see=see)
-    together = torch.cat(counts).numpy() if counts else np.zeros((0, 0), dtype=np.float32)
+    return counts
+
+
+def _evaluation(
+    frames: Frames,
+    chosen: npt.NDArray[np.int64],
+    counts: Sequence[torch.Tensor],
+    temperature: float,
+    rows: list[dict[str, Any]],
+    stored: dict[str, npt.NDArray[Any]],
+) -> Evaluation:
+    together = torch.cat(list(counts)).numpy() if counts else np.zeros((0, 0), dtype=np.float32)
     predictions = together.argmax(1).astype(np.int64) if len(together) else np.zeros(0, dtype=np.int64)
     labels_seen = np.asarray(frames.labels[chosen])
-    rows, stored = without_collisions(item.results() for item in watching)
     return Evaluation(
         predictions=predictions,
         labels=labels_seen,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .tally import Tally
 
 Shared = TypeVar("Shared")
+
+_SMALL = 1 << 16  # bytes of an array that is copied for every observer
 
 Direction = Literal["higher", "lower", "none"]
 ValueKind = Literal["exact", "seeded", "noisy"]
@@ -119,9 +122,71 @@ class Kept:
         assert self._tensor is not None
         return self._tensor.reshape(self.shape)
 
+    @property
+    def shared(self) -> torch.Tensor:
+        """The tensor that all observers count; nobody may write into it."""
+        return self.tensor
+
     def in_shape(self, shape: Sequence[int]) -> Kept:
         """The same in another shape."""
         return Kept(shape, self._tensor, self.tally)
+
+    def private(self) -> Kept:
+        """Return the same for one observer: it may write into the tensor, which is a copy."""
+        return _PrivateKept(self)
+
+
+class _PrivateKept(Kept):
+    """What one observer gets of a tensor: a copy on first use, and the tally that all share."""
+
+    def __init__(self, whole: Kept) -> None:
+        self._whole = whole
+        self.shape = whole.shape
+        self._tensor = None
+
+    @property
+    def tally(self) -> Tally | None:
+        return self._whole.tally
+
+    @tally.setter
+    def tally(self, tally: Tally | None) -> None:
+        self._whole.tally = tally
+
+    @property
+    def known(self) -> bool:
+        return self._whole.known
+
+    @property
+    def tensor(self) -> torch.Tensor:
+        if self._tensor is None:
+            self._tensor = self._whole.tensor.clone()
+        return self._tensor
+
+    @property
+    def shared(self) -> torch.Tensor:
+        return self._whole.shared
+
+    def in_shape(self, shape: Sequence[int]) -> Kept:
+        return _PrivateKept(self._whole.in_shape(shape))
+
+
+class _Copies(Mapping[str, "torch.Tensor"]):
+    """Tensors by name, each copied on first use."""
+
+    def __init__(self, shared: Mapping[str, torch.Tensor]) -> None:
+        self._shared = shared
+        self._own: dict[str, torch.Tensor] = {}
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        if name not in self._own:
+            self._own[name] = self._shared[name].clone()
+        return self._own[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shared)
+
+    def __len__(self) -> int:
+        return len(self._shared)
 
 
 class LayerView:
@@ -167,6 +232,13 @@ class LayerView:
         """The shape of ``output``."""
         return self.sent.shape
 
+    def private(self) -> LayerView:
+        """Return the same for one observer, with tensors that are copies."""
+        states = None if self.states is None else _Copies(self.states)
+        return LayerView(
+            self.module, self.received.private(), self.sent.private(), self.spiking, states, self.reads_input
+        )
+
 
 def readout(outputs: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """Output spikes (B, T, C) summed over real steps: (B, C)."""
@@ -202,6 +274,12 @@ class View:
         return found
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return recordings, time steps and classes: the shape of ``outputs``, of which nothing is copied for it."""
+        batch, steps, classes = self.outputs.shape
+        return batch, steps, classes
+
+    @property
     def counts(self) -> torch.Tensor:
         """The readout (B, C): output spikes summed over real time steps."""
         return self.once("harness.counts", lambda: readout(self.outputs, self.mask))
@@ -216,8 +294,97 @@ class View:
         if seen.tally is None:
             from .tally import Tally
 
-            seen.tally = Tally(seen.tensor, self.mask)
+            seen.tally = Tally(seen.shared, self.mask)
         return seen.tally
+
+    def private(self) -> View:
+        """Return the same for one observer: whatever it writes into is a copy, made on first use."""
+        return _PrivateView(self)
+
+
+class _PrivateView(View):
+    """What one observer gets of a batch. Others cannot see what it writes."""
+
+    def __init__(self, shared: View | None = None, **parts: Any) -> None:
+        # dataclasses.replace() makes one of parts.
+        vars(self).update(_view=View(**parts) if shared is None else shared, _own={})
+
+    def _part(self, name: str) -> Any:
+        own = vars(self)["_own"]
+        if name not in own:
+            own[name] = _copied(getattr(vars(self)["_view"], name))
+        return own[name]
+
+    outputs = property(lambda self: self._part("outputs"))
+    labels = property(lambda self: self._part("labels"))
+    recordings = property(lambda self: self._part("recordings"))
+    mask = property(lambda self: self._part("mask"))
+    inputs = property(lambda self: self._part("inputs"))
+    seconds = property(lambda self: vars(self)["_view"].seconds)
+    _shared = property(lambda self: vars(self)["_view"]._shared)
+
+    @property
+    def layers(self) -> Mapping[str, LayerView]:
+        own = vars(self)["_own"]
+        if "layers" not in own:
+            own["layers"] = {name: layer.private() for name, layer in vars(self)["_view"].layers.items()}
+        found: Mapping[str, LayerView] = own["layers"]
+        return found
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        found: tuple[int, int, int] = vars(self)["_view"].shape
+        return found
+
+    def once(self, key: Hashable, compute: Callable[[], Shared]) -> Shared:
+        own = vars(self)["_own"]
+        # Another package's key is another key, so that no metric answers for one it does not know.
+        whose = (str(getattr(compute, "__module__", "")).partition(".")[0], key)
+        if whose not in own:
+            shared = vars(self)["_view"]._shared
+            if whose in shared:
+                own[whose] = _copied(shared[whose])
+            else:
+                own[whose] = compute()
+                shared[whose] = _copied(own[whose])
+        found: Shared = own[whose]
+        return found
+
+    @property
+    def counts(self) -> torch.Tensor:
+        own = vars(self)["_own"]
+        if "counts" not in own:
+            own["counts"] = vars(self)["_view"].counts.clone()
+        found: torch.Tensor = own["counts"]
+        return found
+
+    def tally(self, seen: Kept | torch.Tensor) -> Tally:
+        found: Tally = vars(self)["_view"].tally(seen)
+        return found
+
+    def private(self) -> View:
+        return self
+
+
+def _copied(value: Any) -> Any:
+    """Return ``value`` with every tensor and small numpy array in it copied; large arrays become read-only instead."""
+    if isinstance(value, (dict, list, tuple)):
+        if type(value) is dict:
+            return {name: _copied(item) for name, item in value.items()}
+        return type(value)(map(_copied, value)) if type(value) in (list, tuple) else value
+    if hasattr(value, "detach"):
+        return value.clone()
+    if hasattr(value, "flags") and hasattr(value, "copy"):
+        if value.nbytes <= _SMALL:
+            return value.copy()
+        value.flags.writeable = False
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        made = copy(value)
+        for item in fields(value):
+            object.__setattr__(made, item.name, _copied(getattr(value, item.name)))
+        return made
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)

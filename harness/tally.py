@@ -158,7 +158,7 @@ class Tally:
     def _by_element(self, name: str) -> Sums:
         found = self._sums[name]
         assert found is not None
-        return self._elements_in_order(found).astype(np.float64)
+        return _read_only(self._elements_in_order(found).astype(np.float64))
 
     @cached_property
     def events(self) -> Sums:
@@ -180,12 +180,13 @@ class Tally:
         if "_sums" not in self.__dict__:
             found = self._by_step(np.ones(self._shape[2]))
             if found is not None:
-                return *found, None
+                return _read_only(found[0]), _read_only(found[1]), None
         sums = self._sums
         events_at, active_at = sums["events_at"], sums["active_at"]
         assert events_at is not None
         assert active_at is not None
-        return events_at, active_at, sums["real_at"]
+        real_at = sums["real_at"]
+        return _read_only(events_at), _read_only(active_at), None if real_at is None else _read_only(real_at)
 
     @property
     def events_at(self) -> Sums:
@@ -244,6 +245,12 @@ class Tally:
             return weights
         own = [dimension - 2 for dimension in self._order]
         return np.ascontiguousarray(weights.reshape(self._dimensions[2:]).transpose(own)).reshape(-1)
+
+
+def _read_only(sums: Sums) -> Sums:
+    """All observers share what is counted: none may write into it."""
+    sums.flags.writeable = False
+    return sums
 
 
 class Grouped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from .components import Choice, Metric, load_reference
@@ -15,17 +15,22 @@ from .observation import Context, Observer, View
 if TYPE_CHECKING:
     from torch import nn
 
+    from .isolation import Guard
+
 
 class Watched:
     """A metric's observer at work; after its first error it is left alone and its one row holds the error."""
 
-    def __init__(self, metric: Metric, choice: Choice, model: nn.Module, context: Context | None) -> None:
+    def __init__(
+        self, metric: Metric, choice: Choice, model: nn.Module, context: Context | None, guard: Guard | None = None
+    ) -> None:
         if context is None:
             raise ValueError("metrics need a context")
         self.metric = metric
         self.where = {"metric": metric.name, "phase": context.phase, "split": context.split}
         self.error: str | None = None
         self.observer: Observer | None = None
+        self._guard = guard
         with self._caught():
             self.observer = load_reference(metric.observer)(**choice.values)
             assert self.observer is not None
@@ -34,7 +39,7 @@ class Watched:
     @contextmanager
     def _caught(self) -> Iterator[None]:
         try:
-            with foreign_code():
+            with foreign_code(), nullcontext() if self._guard is None else self._guard.apart(self):
                 yield
         except Exception as error:  # a stranger's code: its row says what happened, and the log where
             self.error = describe(error)
@@ -46,7 +51,7 @@ class Watched:
             with self._caught():
                 if "states" in self.metric.needs:
                     _states_are_there(view)
-                self.observer.batch(view)
+                self.observer.batch(view.private())
 
     def results(self) -> tuple[list[Row], dict[str, Any]]:
         """Return its values, or its error, as records hold them; and its stored arrays, ``value/array`` to array."""

@@ -80,6 +80,7 @@ WRONG = [
     (lambda: metric(phases=(1,)), "phases is (1,); it is a list of texts"),
     (lambda: metric(on="yes"), "on is 'yes'; it is True or False"),
     (lambda: metric(parameters={"size": 1.0}), "parameters is {'size': 1.0}; it is a list of harness.Parameter"),
+    (lambda: metric(parameters=3), "parameters is 3; it is a list of harness.Parameter"),
     (lambda: metric(parameters=("size",)), "it is a list of harness.Parameter"),
     (lambda: metric(presets=["tutorial"]), "it is a mapping from names to mappings"),
     (lambda: metric(presets={"tutorial": 3}), "it is a mapping from names to mappings"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, cast, get_args
 from unittest import SkipTest
@@ -16,8 +16,9 @@ from torch import nn
 from ..components import Metric, load_reference
 from ..evaluation import run_batches
 from ..events.frames import Frames
+from ..metric_rows import ValueProblem, value_row
 from ..model import SpikingLayer, context
-from ..observation import Context, Direction, MetricValue, Role, Training, ValueKind, View
+from ..observation import Context, Direction, Kept, LayerView, MetricValue, Role, Training, ValueKind, View
 from .measure import FrameEvents
 from .suite import Suite
 
@@ -188,9 +189,10 @@ class MetricSuite(Suite):
         before = {name: value.clone() for name, value in model.state_dict().items()}
         observer = self.observer(model, frames, 4)
         for view in self.views(model, frames, np.arange(len(frames)), 4):
-            outputs = view.outputs.clone()
+            shown = {name: (tensor, tensor.clone()) for name, tensor in _tensors(view)}
             observer.batch(view)
-            assert torch.equal(outputs, view.outputs), "outputs were changed"
+            for name, (tensor, was) in shown.items():
+                assert torch.equal(was, tensor), f"{name} {'were' if name.endswith('s') else 'was'} changed"
         observer.result()
         assert all(torch.equal(before[name], value) for name, value in model.state_dict().items()), (
             "weights were changed"
@@ -199,11 +201,26 @@ class MetricSuite(Suite):
         assert not hooks, f"hooks are left on {hooks}"
 
 
+def _tensors(view: View) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield every tensor of a view that an observer could write into, by a name to report."""
+    for name in ("outputs", "labels", "recordings", "mask", "inputs"):
+        if getattr(view, name) is not None:
+            yield name, getattr(view, name)
+    for name, layer in view.layers.items():
+        yield from ((f"the {part} of {name}", kept.tensor) for part, kept in _parts(layer) if kept.known)
+        yield from ((f"the state {state} of {name}", tensor) for state, tensor in (layer.states or {}).items())
+
+
+def _parts(layer: LayerView) -> tuple[tuple[str, Kept], tuple[str, Kept]]:
+    return ("input", layer.received), ("output", layer.sent)
+
+
 def _sound(name: str, figure: MetricValue) -> None:
-    if figure.value is None:
-        assert figure.reason, f"{name} has neither a value nor a reason"
-    else:
-        assert math.isfinite(figure.value), f"{name} is {figure.value}"
+    """Fail if a record would hold an error in the place of the value."""
+    try:
+        value_row(figure)
+    except ValueProblem as problem:
+        raise AssertionError(f"the value {name!r} {problem}") from None
 
 
 def _same(expected: Mapping[str, MetricValue], found: Mapping[str, MetricValue], what: str) -> None:

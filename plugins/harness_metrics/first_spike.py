@@ -23,7 +23,7 @@ class FirstSpike:
     def batch(self, view: View) -> None:
         first = readout_of(view).first
         self.never += int((first < 0).sum())
-        self._add(np.bincount(first[first >= 0], minlength=view.outputs.shape[1]))
+        self._add(np.bincount(first[first >= 0], minlength=view.shape[1]))
 
     def merge(self, other: FirstSpike) -> None:
         self.never += other.never

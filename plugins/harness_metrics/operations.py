@@ -110,7 +110,7 @@ class Operations:
         return frozenset(shifted)
 
     def _call(self, name: str, layer: LayerView, view: View, received: Given, shifted: bool) -> LayerOperations:
-        batch, steps = view.outputs.shape[:2]
+        batch, steps, _ = view.shape
         own = self._dimensions[name]
         given = layer.input_shape
         lead = given[:-own] if len(given) > own else ()

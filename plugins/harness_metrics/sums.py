@@ -76,7 +76,7 @@ def steps_of(view: View) -> Floats:
 
 
 def _steps(view: View) -> Floats:
-    batch, time = view.outputs.shape[:2]
+    batch, time, _ = view.shape
     return np.full(batch, float(time)) if view.mask is None else view.mask.sum(1).cpu().numpy().astype(np.float64)
 
 
