@@ -160,7 +160,12 @@ def _named(field: str, parts: object) -> Iterable[tuple[str, Any]]:
     if not isinstance(parts, Mapping):
         raise ValueProblem(f"has {field} that are {_shown(parts)}; they are a mapping from names")
     for name, part in parts.items():
-        yield _text(f"name in {field}", name), part
+        yield _key(field, name), part
+
+
+def _key(field: str, name: object) -> str:
+    """Return a name as JSON writes it; it may be empty, as that of a network which is one layer."""
+    return str(int(name)) if type(name) is int else _text(f"name in {field}", name, empty=True)
 
 
 class _Budget:
@@ -178,7 +183,7 @@ class _Budget:
         if depth > _DEEPEST:
             raise ValueProblem(f"has {field} nested more than {_DEEPEST} deep")
         if isinstance(part, Mapping):
-            return {_text(f"name in {field}", key): self.plain(field, item, depth + 1) for key, item in part.items()}
+            return {_key(field, key): self.plain(field, item, depth + 1) for key, item in part.items()}
         if isinstance(part, (list, tuple)):
             return [self.plain(field, item, depth + 1) for item in part]
         self._spend(field, 1)

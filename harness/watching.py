@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .components import Choice, Metric, load_reference
 from .foreign import describe, foreign_code
-from .metric_rows import Row, result_rows
+from .isolation import Disturbance
+from .metric_rows import Row, ValueProblem, result_rows
 from .observation import Context, Observer, View
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Watched:
         try:
             with foreign_code(), nullcontext() if self._guard is None else self._guard.apart(self):
                 yield
+        except (ValueProblem, Disturbance) as error:
+            self.error = str(error)
         except Exception as error:  # a stranger's code: its row says what happened, and the log where
             self.error = describe(error)
             print(f"metric {self.metric.name} failed:", *traceback.format_exception(error), flush=True)

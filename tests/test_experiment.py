@@ -120,3 +120,15 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, text, message):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(UsageError, match=r"none\.toml: No such file"):
         read_toml(tmp_path / "none.toml")
+
+
+def test_metrics_come_from_the_file_or_the_option_which_wins(tmp_path):
+    from harness.cli.asked import asked
+
+    path = tmp_path / "experiment.toml"
+    path.write_text('plugins = ["toy"]\nmetrics = ["accuracy", "synops"]\n')
+    assert asked(read_toml(path)).metrics == ("accuracy", "synops")
+    assert asked(read_toml(path), {"metrics": "loss, accuracy"}).metrics == ("loss", "accuracy")
+    assert asked({"plugins": ["toy"]}).metrics is None
+    with pytest.raises(UsageError, match="metrics: no metric is named"):
+        asked({"plugins": ["toy"]}, {"metrics": ","})

@@ -193,7 +193,7 @@ def test_changing_the_network_or_the_process_is_an_error_of_the_metric_that_does
     expected, _, whole = rows(network)
     found, own, evaluation = rows(network, *((act, None) if when == "start" else (None, act)))
     assert found == expected
-    assert own["error"].startswith("Disturbance: it changed what is not its own: ")
+    assert own["error"].startswith("it changed what is not its own: ")
     assert said in own["error"]
     assert evaluation.predictions.tolist() == whole.predictions.tolist()
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())

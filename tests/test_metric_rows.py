@@ -121,7 +121,7 @@ WRONG = [
     ({"tolerance": -1.0}, "tolerance"),
     ({"tolerance": "0.1"}, "tolerance"),
     ({"arrays": [1, 2]}, "arrays"),
-    ({"arrays": {1: [2]}}, "arrays"),
+    ({"arrays": {(1, 2): [2]}}, "arrays"),
     ({"arrays": {"a": [math.inf]}}, "arrays['a']"),
     ({"arrays": {"a": {1, 2}}}, "arrays['a']"),
     ({"arrays": {"a": np.zeros((2000, 2000))}}, "1,000,000"),
@@ -151,7 +151,13 @@ def test_nested_lists_do_not_go_on_for_ever():
 
 def test_arrays_curves_and_histograms_become_plain_json_and_nan_a_gap():
     row, stored = only_row(
-        arrays={"a": np.array([1.0, np.nan]), "b": {"layer": torch.tensor(2)}, "c": (1, "x", None, True)},
+        arrays={
+            "": 0,
+            3: [1],
+            "a": np.array([1.0, np.nan]),
+            "b": {"layer": torch.tensor(2)},
+            "c": (1, "x", None, True),
+        },
         curves={
             "c": Curve(x=np.arange(2), y=[np.float32(0.5), math.nan], x_title="t", x_unit="ms", y_title="a", y_unit="")
         },
@@ -159,7 +165,7 @@ def test_arrays_curves_and_histograms_become_plain_json_and_nan_a_gap():
         stored={"s": torch.arange(3)},
         note="two\nlines \x1b",
     )
-    assert row["arrays"] == {"a": [1.0, None], "b": {"layer": 2}, "c": [1, "x", None, True]}
+    assert row["arrays"] == {"": 0, "3": [1], "a": [1.0, None], "b": {"layer": 2}, "c": [1, "x", None, True]}
     assert row["curves"]["c"] == {
         "x": [0, 1],
         "y": [0.5, None],

@@ -282,6 +282,9 @@ def _row(
         for metric in record.figures():
             if "error" in metric:
                 note(f"{metric['metric']}: {metric['error']}")
+    for metric in timed.get("metrics", ()):
+        if "error" in metric:
+            note(f"{metric['metric']}: {metric['error']}")
     failed = [record for record in group if record.status is not Status.OK]
     for sentence in failures(failed):
         note(sentence)

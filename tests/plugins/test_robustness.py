@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -538,7 +539,8 @@ def test_recordings_that_cannot_be_read_cost_this_row_alone():
     held = sliced()
     gone = Gone(held.bulk, held.labels, held.encoding, held.sensor_size)
     found = figures(linear([1.0, 0], [0, 1.0]), gone, held.frames(), classes=2)
-    assert found["robustness"]["error"] == "DataError: the recordings are gone"
+    said = r"DataError: the recordings are gone \(test_robustness\.py:\d+\)"
+    assert re.fullmatch(said, found["robustness"]["error"])
     assert found["accuracy"]["value"] == 1.0
     assert "error" not in found["synops"]
 

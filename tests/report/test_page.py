@@ -431,10 +431,8 @@ def test_what_cannot_be_drawn_is_left_out(tmp_path_factory, data):
         {"specification": {}},
         {"environment": None},
         {"seed": "0"},
-        {"outcome": {"metrics": [{}]}},
-        {"outcome": {"metrics": [{**accuracy(0.5), "value": "much"}]}},
     ],
-    ids=["specification", "environment", "seed", "metrics", "value"],
+    ids=["specification", "environment", "seed"],
 )
 def test_a_record_of_another_kind_is_left_out_and_named(tmp_path, change):
     run = made_run(tmp_path, [record("iaf"), replace(record("lif"), **change)])
@@ -444,6 +442,21 @@ def test_a_record_of_another_kind_is_left_out_and_named(tmp_path, change):
     (problem,) = material.problems
     assert "set aside as damaged, and not shown" in problem
     assert problem in Parsed(page(material, tmp_path)).text
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [({}, "?: the record cannot be used: it has no value"), ({**accuracy(0.5), "value": "much"}, "the text 'much'")],
+    ids=["empty", "value"],
+)
+def test_a_row_of_another_kind_is_an_error_of_its_metric_and_the_record_is_shown(tmp_path, row, said):
+    one = record("lif")
+    one.outcome["metrics"].append(row)
+    run = made_run(tmp_path, [record("iaf"), one])
+    material = gather([run])
+    assert len(material.trials) == 2
+    assert material.problems == ()
+    assert said in Parsed(page(material, tmp_path)).text
 
 
 # -- the front --------------------------------------------------------------------------------------------------------
@@ -725,7 +738,7 @@ def test_reading_warns_of_a_damaged_record(tmp_path):
 
 def test_timings_of_another_kind_are_left_out_and_named(tmp_path):
     run = made_run(
-        tmp_path, [record("iaf")], timings={"rounds": 3, "threads": 1, "rows": {"x": {"metrics": [{"value": "much"}]}}}
+        tmp_path, [record("iaf")], timings={"rounds": 3, "threads": 1, "rows": {"x": {"measured": [{"value": "much"}]}}}
     )
     material = gather([run])
     assert material.timings is None
