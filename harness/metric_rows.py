@@ -26,6 +26,7 @@ Row = dict[str, Any]
 _NAME = 120  # characters of a value's name, a unit or a title
 _MOST_NUMBERS = 1_000_000  # in the lists of one value: larger data belongs in ``stored``
 _MOST_BYTES = 1 << 28  # in the stored arrays of one value
+_QUICK = 1e300  # numbers up to here need no closer look
 _DEEPEST = 8  # lists in lists
 _EXPECTED = "a value is a finite number, or None with a reason"
 
@@ -176,6 +177,10 @@ class _Budget:
 
     def plain(self, field: str, part: Any, depth: int = 0) -> Any:
         """Return ``part`` as lists, objects, numbers, text and None; NaN becomes None."""
+        # Nearly all are plain numbers.
+        if (type(part) is float or type(part) is int) and -_QUICK <= part <= _QUICK:
+            self._spend(field, 1)
+            return part
         if hasattr(part, "tolist") and hasattr(part, "shape"):
             self._spend(field, math.prod(part.shape))
             self.left += math.prod(part.shape)  # counted below, one by one
