@@ -70,11 +70,11 @@ class Mark:
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self.modes = [module.training for module in modules]
         self.hooks = [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules]
-        # A write into a parameter or a buffer raises its version; inference tensors have none.
+        # A write into a parameter raises its version. Buffers may hold the state of neurons, which passes change.
         self.versions = [
             (id(tensor), -1 if tensor.is_inference() else tensor._version, tensor.requires_grad)
             for module in modules
-            for tensor in (*module._parameters.values(), *module._buffers.values())
+            for tensor in module._parameters.values()
             if tensor is not None
         ]
         self.settings = {name: read() for name, (read, _) in _SETTINGS.items()}
@@ -106,8 +106,8 @@ class Copy:
     def changes(self) -> list[str]:
         """Return what has changed since."""
         found = []
-        if any(not _alike(saved, vars(module)) for module, saved in self._modules):
-            found.append("the attributes, the mode or the hooks of the network")
+        if any(not _alike({name: saved[name] for name in _STRUCTURE}, vars(module)) for module, saved in self._modules):
+            found.append("the layers, the mode or the hooks of the network")
         if any(not _equal(tensor, saved) or tensor.requires_grad != grad for tensor, saved, grad in self._tensors):
             found.append("the weights of the network")
         return found
@@ -130,6 +130,9 @@ class Copy:
                     tensor.copy_(value)
 
 
+# Attributes that no pass changes; others may be the state of a network, or what it keeps for later.
+_STRUCTURE = ("training", "_parameters", "_modules", "_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+
 _Saved = dict[str, tuple[Any, Any]]  # by name: the value itself, and a copy of a container's content
 
 
@@ -142,7 +145,7 @@ def _shallow(attributes: dict[str, Any]) -> _Saved:
 
 def _put_back(attributes: dict[str, Any], saved: _Saved) -> None:
     """Restore attributes, and containers in place: a handle of a hook refers to the very mapping that holds it."""
-    if _alike(saved, attributes):
+    if saved.keys() == attributes.keys() and _alike(saved, attributes):
         return
     attributes.clear()
     for name, (value, content) in saved.items():
@@ -155,10 +158,8 @@ def _put_back(attributes: dict[str, Any], saved: _Saved) -> None:
 
 
 def _alike(saved: _Saved, now: dict[str, Any]) -> bool:
-    if saved.keys() != now.keys():
-        return False
     for name, (value, content) in saved.items():
-        other = now[name]
+        other: Any = now.get(name)
         if value is not other and not (isinstance(value, (bool, int, float, str)) and value == other):
             return False
         if isinstance(value, dict) and list(map(id, content.values())) != list(map(id, value.values())):

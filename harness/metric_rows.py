@@ -301,8 +301,8 @@ def without_collisions(
 ) -> tuple[list[Row], dict[str, Any]]:
     """Join the rows of several metrics so that each name stands for one value.
 
-    The names of all metrics share one space. A name belongs to the first metric that returned it, in the order of
-    ``results``; a later one has a row with an error in its place.
+    The names of all metrics share one space. A name belongs to the first metric that returned a value for it, in
+    the order of ``results``; a later one has a row with an error in its place.
     """
     owners: dict[str, str] = {}
     joined: list[Row] = []
@@ -310,8 +310,8 @@ def without_collisions(
     for rows, arrays in results:
         for row in rows:
             name = row["name"]
-            owner = owners.setdefault(name, row["metric"]) if "value" in row else row["metric"]
-            if owner != row["metric"] and "error" not in row:
+            owner = row["metric"] if "error" in row else owners.setdefault(name, row["metric"])
+            if owner != row["metric"]:
                 arrays = {key: array for key, array in arrays.items() if not key.startswith(f"{name}/")}
                 row = failed_value(
                     {part: row[part] for part in ("metric", "phase", "split")},

@@ -120,7 +120,7 @@ def test_a_metric_that_raises_leaves_its_error_and_disturbs_no_other():
 def test_a_figure_that_no_reader_takes_is_an_error_in_its_own_row():
     model, told = network()
     rows = evaluate(model, frames(), batch_size=16, context=told, metrics=[metric("Untyped"), metric("Watch")]).metrics
-    assert rows[0]["error"] == "ValueError: figure views.unit: expected a string, not 3"
+    assert rows[0]["error"] == "the value 'views' has a unit that is of type int (3); it is text"
     assert rows[1]["value"] == 4
 
 

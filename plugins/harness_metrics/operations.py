@@ -132,7 +132,7 @@ class Operations:
             )
         seen = layer.received
         if received.divisor is not None:
-            seen = Kept(given, events_of(layer.input, received.divisor, received.whole))
+            seen = Kept(given, events_of(layer.received.shared, received.divisor, received.whole))
         events, active, multiplied = view.tally(seen).weighted(weights)
         biased = shifted or getattr(layer.module, "bias", None) is not None
         return LayerOperations(

@@ -73,11 +73,11 @@ class Structures:
 
     def of(self, view: View) -> Structure | None:
         """What the model did with the batch of ``view``; None for views that were made by hand, which show no input."""
-        inputs = view.inputs
-        if inputs is None:
-            return None
         signature = _signature(view.layers)
         if signature not in self._found:
+            inputs = view.inputs
+            if inputs is None:
+                return None
             # Always two recordings: what a network does with one alone may look like something else.
             found = trace(self._model, inputs[:1].expand(2, *inputs.shape[1:]) if len(inputs) == 1 else inputs[:2])
             if found.decides or found.signature != signature:

@@ -446,7 +446,13 @@ def test_a_record_of_another_kind_is_left_out_and_named(tmp_path, change):
 
 @pytest.mark.parametrize(
     ("row", "said"),
-    [({}, "?: the record cannot be used: it has no value"), ({**accuracy(0.5), "value": "much"}, "the text 'much'")],
+    [
+        ({}, "?: the record cannot be used: metric: missing"),
+        (
+            {**accuracy(0.5), "value": "much"},
+            "accuracy: the record cannot be used: value: expected a number, not 'much'",
+        ),
+    ],
     ids=["empty", "value"],
 )
 def test_a_row_of_another_kind_is_an_error_of_its_metric_and_the_record_is_shown(tmp_path, row, said):
