@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from .descriptor_types import normalise, wrong_types
 from .errors import HandledError, PluginError, UsageError
+from .foreign import describe, foreign_code
 from .parameters import Parameter, Value, resolve
 from .text import LONGEST, clean, one_line
 
@@ -24,12 +25,25 @@ ANY_WITH_REFERENCE = "*"
 
 
 def load_reference(reference: str) -> Any:
-    """The object behind ``"module:attribute"``; raises :class:`PluginError` when either part is missing."""
+    """Return the object behind ``"module:attribute"``.
+
+    Raises:
+        PluginError: if either part is missing.
+        ForeignExit: if importing the module raised what would have ended the process.
+    """
     module, _, attribute = reference.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        with foreign_code():
+            return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise PluginError(f"{reference}: cannot be loaded: {error}") from error
+        raise PluginError(f"{reference}: cannot be loaded: {describe(error)}") from error
+
+
+def call_reference(reference: str, *arguments: Any, **named: Any) -> Any:
+    """Call the object behind ``"module:attribute"``; what would end the process becomes :class:`ForeignExit`."""
+    target = load_reference(reference)
+    with foreign_code():
+        return target(*arguments, **named)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 
 from .components import Choice, Neuron, load_reference
 from .errors import UsageError, nearest
+from .foreign import plugin_code
 from .lookup import find_kind
 from .registry import Registered, Registry
 
@@ -118,7 +119,8 @@ def surrogates(
         for width in (list[float | None](dict.fromkeys(widths)) or [None])
     ]
     largest = max((known for choice in chosen if (known := _width(choice)) is not None), default=0.5)
-    return [_measured(entry, choice, _REACH * largest if reach is None else reach) for choice in chosen]
+    with plugin_code(f"the definition of {entry.component.name} failed"):
+        return [_measured(entry, choice, _REACH * largest if reach is None else reach) for choice in chosen]
 
 
 def _choices(entry: Registered) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import torch
 
 from .components import Backend, Choice, Neuron, load_reference
 from .errors import UsageError, nearest
+from .foreign import plugin_code
 from .lookup import find_kind
 from .parameters import Value
 from .registry import Registered, Registry
@@ -112,7 +113,8 @@ def neuron_dynamics(
     computed_by = list(dict.fromkeys(backends)) or [DEFINITION]
     if stimulus.ladder:
         layers = [_layer(registry, entry, choice, computed_by[0]) for entry, choice, _ in configurations]
-        stimulus = _weighed(stimulus, layers)
+        with plugin_code(f"{computed_by[0]} failed"):
+            stimulus = _weighed(stimulus, layers)
     traces = [
         _trace(_layer(registry, entry, choice, backend), choice, label, backend, stimulus)
         for entry, choice, label in configurations
@@ -224,13 +226,15 @@ def _layer(registry: Registry, entry: Registered, choice: Choice, backend: str) 
     reference = neuron.reference
     if not reference:
         raise UsageError(f"neuron {choice.name} has no definition; name a backend that computes it")
-    return load_reference(reference)(choice, (1,), None)
+    with plugin_code(f"the definition of {choice.name} failed"):
+        return load_reference(reference)(choice, (1,), None)
 
 
 def _trace(layer: Any, choice: Choice, label: str, backend: str, stimulus: Stimulus) -> Trace:
     x = torch.from_numpy(stimulus.values).reshape(1, -1, 1)
     states: dict[str, Floats] = {}
-    with torch.no_grad():
+    what = f"the definition of {choice.name}" if backend == DEFINITION else f"backend {backend}"
+    with plugin_code(f"{what} failed"), torch.no_grad():
         if hasattr(layer, "trace"):
             spikes, seen = layer.trace(x)
             states = {name: _flat(value) for name, value in seen.items()}
@@ -261,10 +265,11 @@ def _on_backend(registry: Registry, name: str, neuron: Neuron, choice: Choice) -
         raise UsageError(f"backend {name} does not compute {choice.name}; it computes {backend.computed()}")
     if "cpu" not in backend.devices:
         raise UsageError(f"backend {name} runs on {', '.join(backend.devices)}; single neurons are shown on the CPU")
-    refused = load_reference(backend.refuses)(choice, False, "cpu") if backend.refuses else None
-    if refused is not None:
-        raise UsageError(f"backend {name} refuses {choice.name}: {refused}")
-    return backend.layer_of(neuron)(choice, (1,), None, **backend.choose().values)
+    with plugin_code(f"backend {name} failed"):
+        refused = load_reference(backend.refuses)(choice, False, "cpu") if backend.refuses else None
+        if refused is not None:
+            raise UsageError(f"backend {name} refuses {choice.name}: {refused}")
+        return backend.layer_of(neuron)(choice, (1,), None, **backend.choose().values)
 
 
 def _flat(value: torch.Tensor) -> Floats:

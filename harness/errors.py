@@ -47,6 +47,12 @@ class PluginError(HandledError):
     """A plugin that failed to load, or handed over something malformed."""
 
 
+class PluginCodeError(PluginError):
+    """Code of a plugin raised something while the harness called it; the message names what, its type and its place."""
+
+    exit_code = ExitCode.FAILED
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str:
     """``" (did you mean 'x', 'y'?)"`` for the candidates closest to ``name``, or the empty string."""
     close = get_close_matches(name, sorted(set(candidates)), n=3, cutoff=0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -11,11 +12,13 @@ from typing import Any, cast
 from . import recipe as recipes
 from .components import Backend, Choice, Dataset, Encoding, Metric, Neuron, load_reference
 from .devices import check_name
-from .errors import UsageError, nearest
+from .errors import PluginCodeError, UsageError, nearest
 from .experiment import Experiment
+from .foreign import plugin_code
 from .parameters import Parameter
-from .registry import DISTRIBUTION, Registered, Registry
+from .registry import DISTRIBUTION, PluginWarning, Registered, Registry
 from .specification import KINDS, RowDigests, Specification, differing_paths, leaves
+from .text import one_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +107,7 @@ class _Expansion:
         self.device = device
         self.used: dict[str, Registered] = {}
         self.settings_used: set[str] = set()
+        self.warned: set[str] = set()
         self.preset_seen = experiment.recipe == "default"
 
     def plan(self, progress: Callable[[int], None] | None = None) -> Plan:
@@ -215,17 +219,29 @@ class _Expansion:
         others: dict[str, Choice] = {}
         for backend in candidates if explicit else ranked[:1]:
             for specification in self._settings(dataset, network, neuron, backend):
-                skip = refusal(backend, specification, self.device, cast(Neuron, neuron.component))
+                skip = self._refused(backend, specification, cast(Neuron, neuron.component))
                 if skip and not explicit:
                     for other in ranked[1:]:
                         if other.qualified not in others:
                             others[other.qualified] = self._values(other, dataset, {})
                         swapped = specification.with_backend(others[other.qualified])
-                        if not refusal(other, swapped, self.device):
+                        if not self._refused(other, swapped):
                             self.used[f"backend {other.component.name}"] = other
                             specification, skip = swapped, None
                             break
                 yield specification, skip
+
+    def _refused(
+        self, backend: Registered, specification: Specification, neuron: Neuron | None = None
+    ) -> str | None:
+        """Why ``backend`` refuses, or None; one that raises instead is planned, so that its rows fail by name."""
+        try:
+            return refusal(backend, specification, self.device, neuron)
+        except PluginCodeError as error:
+            if str(error) not in self.warned:
+                self.warned.add(str(error))
+                warnings.warn(str(error), PluginWarning, stacklevel=2)
+            return None
 
     def _settings(
         self, dataset: Registered, network: Registered, neuron: Registered, backend: Registered
@@ -368,8 +384,9 @@ def refusal(backend: Registered, specification: Specification, device: str, neur
         return f"{component.name} runs on {', '.join(component.devices)}, not on {device}"
     if component.refuses:
         recurrent = bool(specification.network.values.get("recurrent", False))
-        reason = load_reference(component.refuses)(specification.neuron, recurrent, device)
-        return None if reason is None else str(reason)
+        with plugin_code(f"backend {component.name} failed in refuses"):
+            reason = load_reference(component.refuses)(specification.neuron, recurrent, device)
+        return None if reason is None else one_line(reason)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -25,7 +26,6 @@ _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 # Numbers that may be beyond a float; hexadecimal text may look like one, which costs time only.
 _LONG_NUMBER = re.compile(rb"[0-9]{300}|[0-9.][eE]\+?[0-9]{3}")
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
-_BOM = "\ufeff"
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -117,14 +117,17 @@ def read_text(path: Path, limit: int = JSON_LIMIT) -> str:
 
 
 def decode(content: bytes, where: str) -> str:
-    """Return ``content`` as strict UTF-8; raises :class:`DataError` that names ``where`` and the byte that is wrong."""
+    """Return ``content`` as strict UTF-8, with or without the byte order mark that some editors write.
+
+    Raises:
+        DataError: one line that names ``where`` and the byte that is wrong.
+    """
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(f"{where}: it is UTF-16; save it as UTF-8") from None
         raise DataError(f"{where}: damaged: not text in UTF-8 (byte {error.start}: {error.reason})") from None
-    if text.startswith(_BOM):
-        raise DataError(f"{where}: begins with a byte order mark; save it as UTF-8 without one")
-    return text
 
 
 def read_json(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
@@ -222,8 +225,8 @@ def _refuse_half_pairs(data: Any) -> None:
 
 
 def read_lines(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number (from 1) and content of every line that is not blank."""
-    for number, line in enumerate(content.split(b"\n"), start=1):
+    """Yield number (from 1) and content of every line that is not blank; a byte order mark is none of the first."""
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
         if line.strip():
             yield number, line
 

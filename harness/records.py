@@ -63,6 +63,7 @@ class Record:
       ``{"metric", "name", "phase", "split", "error"}``
     - ``noisy``: such rows of kind noisy, which the same trial does not give again; ``training``: what was measured while it
       trained
+    - ``error``: ``{"type", "message", "traceback"}``; ``log``, relative to the run, where code raised
     - ``arrays``: name of the npz beside it: ``weights/<name>``, ``test/predictions``, ``test/labels``, ``test/recordings``, and
       what metrics store, ``metrics/<phase>/<split>/<figure>/<array>``
     - ``arrays_checksum``: SHA-256 of that npz; None in records of earlier versions
@@ -117,6 +118,12 @@ class Record:
         """The first line of what went wrong, or nothing."""
         lines = str((self.error or {}).get("message") or "").splitlines()
         return lines[0] if lines else ""
+
+    @property
+    def message_and_log(self) -> str:
+        """The same, and the log that says more, relative to the run's folder."""
+        log = (self.error or {}).get("log")
+        return f"{self.message}; see {log}" if log else self.message
 
     def figures(self) -> list[Mapping[str, Any]]:
         """Every row of its metrics, and their errors."""

@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -17,8 +17,10 @@ from typing import Any
 import pluggy
 
 from . import hookspecs
-from .components import KINDS, Component, load_reference
-from .errors import PluginError, UsageError, nearest
+from .components import KINDS, Component, call_reference
+from .errors import HandledError, PluginCodeError, PluginError, UsageError, nearest
+from .foreign import describe, foreign_code, plugin_code
+from .text import one_line
 
 GROUP = "harness"
 DISTRIBUTION = "snn-harness"
@@ -62,10 +64,10 @@ class Registered:
         if not available:
             return None
         try:
-            reason = load_reference(available)()
+            reason = call_reference(available)
         except Exception as error:  # a stranger's code: the reason is the answer
-            return f"{type(error).__name__}: {error}"
-        return None if reason is None else str(reason)
+            return describe(error)
+        return None if reason is None else one_line(reason)
 
 
 class Registry:
@@ -120,38 +122,52 @@ class Registry:
                 raise PluginError(
                     f"a plugin named {supplier.plugin!r} is loaded from {self._suppliers[supplier.plugin]}"
                 )
-            plugin = load()
-            self._manager.register(plugin, supplier.plugin)
-            self._refuse_unknown_hooks(plugin)
-            others = [other for other in self._manager.get_plugins() if other is not plugin]
-            for kind in KINDS:
-                hook = self._manager.subset_hook_caller(f"register_{kind}s", others)
-                hook(register=partial(self._add, kind, supplier))
+            with foreign_code():
+                plugin = load()
+                self._manager.register(plugin, supplier.plugin)
+                self._refuse_unknown_hooks(plugin)
+                for kind in KINDS:
+                    self._caller(f"register_{kind}s", plugin)(register=partial(self._add, kind, supplier))
             self._suppliers[supplier.plugin] = supplier
         except Exception as error:
             self._components = before
             if plugin is not None and self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
-            cause = f"plugin {supplier} was left out: {type(error).__name__}: {error}"
+            cause = f"plugin {supplier} was left out: {_cause(error)}"
             if self._strict:
                 raise PluginError(cause) from error
             self.failures[supplier] = cause
             warnings.warn(cause, PluginWarning, stacklevel=2)
 
-    @property
-    def hook(self) -> Any:
-        """The hooks of every loaded plugin, to call."""
-        return self._manager.hook
+    def _caller(self, name: str, plugin: Any) -> Any:
+        """The hook ``name`` of ``plugin`` only, to call."""
+        others = [other for other in self._manager.get_plugins() if other is not plugin]
+        return self._manager.subset_hook_caller(name, others)
+
+    def make_executor(self, name: str, options: Mapping[str, str]) -> Any:
+        """Return the first plugin's executor called ``name``, or None if no plugin makes one.
+
+        Raises:
+            PluginCodeError: if a plugin raised; it names the plugin.
+        """
+        for plugin_name, plugin in self._manager.list_name_plugin():
+            with plugin_code(f"plugin {plugin_name} failed in make_executor"):
+                made = self._caller("make_executor", plugin)(name=name, options=options)
+            if made is not None:
+                return made
+        return None
 
     def notify(self, name: str, **arguments: Any) -> list[str]:
-        """Call a notification hook of every plugin apart; a sentence for each plugin that raised."""
+        """Call a notification hook of every plugin apart; return a sentence per plugin that raised."""
         failed = []
         for plugin_name, plugin in self._manager.list_name_plugin():
-            others = [other for other in self._manager.get_plugins() if other is not plugin]
             try:
-                self._manager.subset_hook_caller(name, others)(**arguments)
-            except Exception as error:
-                failed.append(f"plugin {plugin_name} failed in {name}: {type(error).__name__}: {error}")
+                with plugin_code(f"plugin {plugin_name} failed in {name}"):
+                    self._caller(name, plugin)(**arguments)
+            except PluginCodeError as error:
+                failed.append(str(error))
+            except HandledError as error:
+                failed.append(f"plugin {plugin_name} failed in {name}: {error}")
         return failed
 
     def _refuse_unknown_hooks(self, plugin: Any) -> None:
@@ -196,6 +212,11 @@ class Registry:
             ways = " or ".join(f"{entry.supplier.plugin}:{bare}" for entry in entries)
             raise UsageError(f"{bare!r} is offered by {suppliers}; say {ways}")
         return entries[0]
+
+
+def _cause(error: Exception) -> str:
+    """One line on why a plugin was left out; a mistake that the harness found in it needs no type or place."""
+    return one_line(error) if isinstance(error, HandledError) else describe(error)
 
 
 def _module_from(path: Path) -> Any:

@@ -16,6 +16,7 @@ from .errors import DataError, UsageError
 from .events.encode import encode_bulk
 from .events.validation import open_source
 from .experiment import Experiment
+from .foreign import plugin_code
 from .lookup import find_kind
 from .plan import plan_dataset
 from .registry import Registered, Registry
@@ -130,9 +131,10 @@ def recorded_channel(
     dataset = cast(Dataset, entry.component)
     used = _of_dataset(entry, settings or {})
     choice, encoding = plan_dataset(Experiment(plugins=(entry.qualified,), settings=used), entry)
-    if dataset.fetch:
-        load_reference(dataset.fetch)(data, lambda *_: None, **choice.values)
-    source = open_source(dataset, data, split, choice.values)
+    with plugin_code(f"dataset {dataset.name} failed"):
+        if dataset.fetch:
+            load_reference(dataset.fetch)(data, lambda *_: None, **choice.values)
+        source = open_source(dataset, data, split, choice.values)
     if not 0 <= recording < len(source):
         raise UsageError(f"recording {recording}: the {split} split of {name} has 0 to {len(source) - 1}")
     try:

@@ -21,7 +21,7 @@ from .environment import harness_version
 from .errors import HandledError, TrainingError
 from .exhausted import is_out_of_memory
 from .exhausted import sentence as exhausted
-from .foreign import describe, foreign_code
+from .foreign import describe, foreign_code, origin
 from .memory import Peak, peak_memory
 from .npz import pack
 from .observation import Training
@@ -123,11 +123,10 @@ def run_trial(registry: Registry, job: TrialJob, report: Report) -> tuple[Record
     trial: _Trial | None = None
     caught: list[warnings.WarningMessage] = []
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with foreign_code(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             trial = _Trial(registry, job, report, clock)
-            with foreign_code():
-                outcome, sentences, arrays = trial.run()
+            outcome, sentences, arrays = trial.run()
     except HandledError as error:
         failure = {"type": type(error).__name__, "message": str(error), "traceback": None}
         return _failed(job, trial, Status.FAILED, started=started, error=failure, timings=clock.phases), None
@@ -138,7 +137,7 @@ def run_trial(registry: Registry, job: TrialJob, report: Report) -> tuple[Record
             message = exhausted(error, clock.phase, Specification.from_json(job.specification).recipe["batch_size"])
         trace = traceback.format_exc()
         print(trace, flush=True)
-        failure = {"type": type(error).__name__, "message": message, "traceback": trace}
+        failure = {"type": type(origin(error)).__name__, "message": message, "traceback": trace}
         return _failed(job, trial, status, started=started, error=failure, timings=clock.phases), None
     sentences = [*sentences, *_sentences(caught)]
     record = job.record(

@@ -101,10 +101,16 @@ def test_what_is_damaged_older_or_foreign_is_one_line_and_status_six(tmp_path, c
     assert caught.value.exit_code is ExitCode.NOT_COMPARABLE
 
 
+def test_a_byte_order_mark_of_an_editor_is_no_damage(tmp_path):
+    path = tmp_path / "edited.json"
+    path.write_text(made().to_text(), encoding="utf-8-sig")
+    assert read_baseline(path) == made()
+
+
 def test_binary_files_and_folders_are_refused_too(tmp_path):
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "c.json").mkdir()
-    with pytest.raises(BaselineError, match="not text"):
+    with pytest.raises(BaselineError, match=r"b\.json: it is UTF-16; save it as UTF-8"):
         read_baseline(tmp_path / "b.json")
     with pytest.raises(BaselineError, match="no such baseline file"):
         find_baseline(str(tmp_path / "c.json"), tmp_path)

@@ -132,3 +132,36 @@ def test_metrics_come_from_the_file_or_the_option_which_wins(tmp_path):
     assert asked({"plugins": ["toy"]}).metrics is None
     with pytest.raises(UsageError, match="metrics: no metric is named"):
         asked({"plugins": ["toy"]}, {"metrics": ","})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_byte_order_mark_changes_nothing(tmp_path, encoding):
+    path = tmp_path / "experiment.toml"
+    path.write_bytes('plugins = ["shd", "lif"] # µs\r\nseeds = 2\r\n[gate]\naccuracy.margin = 0.02\n'.encode(encoding))
+    read = read_toml(path)
+    assert (read["plugins"], read["seeds"]) == (["shd", "lif"], 2)
+    assert read["gate"] != Gate()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "found"),
+    [
+        ("utf-16", "it is UTF-16; save it as UTF-8"),
+        ("utf-32", "it is UTF-16; save it as UTF-8"),
+        ("utf-16-le", "damaged: not text in UTF-8 (byte 46: invalid start byte)"),
+        ("latin-1", "damaged: not text in UTF-8 (byte 23: invalid start byte)"),
+    ],
+)
+def test_another_encoding_is_one_line(tmp_path, encoding, found):
+    path = tmp_path / "experiment.toml"
+    path.write_bytes('plugins = ["lif"]\n# in µs\n'.encode(encoding))
+    with pytest.raises(UsageError) as error:
+        read_toml(path)
+    assert str(error.value) == f"{path}: {found}"
+
+
+def test_nesting_without_end_is_one_line(tmp_path):
+    path = tmp_path / "experiment.toml"
+    path.write_text(f"plugins = {'[' * 100_000}")
+    with pytest.raises(UsageError, match=r"not TOML: "):
+        read_toml(path)

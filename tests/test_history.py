@@ -162,6 +162,13 @@ def test_a_last_line_without_its_end_is_completed(tmp_path):
     assert read(path) == [entry(0), entry(1)]
 
 
+def test_a_byte_order_mark_of_an_editor_is_no_damage(tmp_path):
+    path = tmp_path / "h.jsonl"
+    path.write_text(entry(0).to_line(), encoding="utf-8-sig")
+    assert append(path, [entry(0), entry(1)]).known == (entry(0),)
+    assert read(path) == [entry(0), entry(1)]
+
+
 @pytest.mark.parametrize("length", [1, 5, 80, 500])
 def test_a_line_that_was_cut_short_is_set_aside(tmp_path, length):
     path = tmp_path / "h.jsonl"

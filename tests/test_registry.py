@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -96,6 +97,22 @@ def test_a_missing_entry_point_module_is_a_warning():
         assert Registry.discover(points=[point]).components() == []
 
 
+def test_a_recipe_and_an_encoding_are_shown_as_components_are(capsys):
+    from harness import recipe
+    from harness.cli.main import main
+    from harness.components import Encoding
+
+    assert main(["plugins", "recipe", "encoding"]) == 0
+    said = capsys.readouterr().out
+    for owner, parameters in (("recipe", recipe.PARAMETERS), ("encoding", Encoding.PARAMETERS)):
+        assert f"parameters (set with -o {owner}.parameter=value; commas sweep):" in said
+        assert all(f"    {item.name} " in said and item.summary in said for item in parameters)
+    assert main(["plugins", "recipe", "lif", "--json"]) == 0
+    shown, neuron = json.loads(capsys.readouterr().out)
+    assert [item["name"] for item in shown["parameters"]] == [item.name for item in recipe.PARAMETERS]
+    assert neuron["kind"] == "neuron"
+
+
 def test_discovery_imports_nothing_heavy():
     heavy = ("torch", "numpy", "pandas", "scipy", "matplotlib", "sinabs", "tonic")
     code = (
@@ -124,7 +141,7 @@ def test_a_reference_into_a_single_file_plugin_is_found(plugin):
 def test_a_hook_that_raises_is_one_sentence(plugin):
     text = "from harness import hookimpl\n@hookimpl\ndef run_finished(run):\n    raise KeyError('x')\n"
     registry = Registry.discover(files=[plugin("loud", text)])
-    assert registry.notify("run_finished", run={}) == ["plugin loud failed in run_finished: KeyError: 'x'"]
+    assert registry.notify("run_finished", run={}) == ["plugin loud failed in run_finished: KeyError: 'x' (loud.py:4)"]
 
 
 @pytest.mark.parametrize("text", ["red \x1b[31m", "bell \x07", "\u202eexe.txt", "half \ud800", "\x9bA"])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,7 +34,7 @@ def check_plugin(
     registry: Registry = obj["registry"]
     entries = [registry.find(name) for name in names]
     failed, told = 0, []
-    with warnings.catch_warnings():
+    with _no_traces(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a checked component warns of is not a finding
         for name, entry in zip(names, entries, strict=True):
             outcomes = list(_watched(_outcomes(registry, name, entry, examples, data), name, quiet=as_json))
@@ -48,15 +50,26 @@ def check_plugin(
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
+@contextmanager
+def _no_traces() -> Iterator[None]:
+    """Give hypothesis a temporary folder for what it keeps, instead of ``.hypothesis`` in the user's."""
+    try:
+        from hypothesis.configuration import set_hypothesis_home_dir
+    except ModuleNotFoundError:
+        raise UsageError("check-plugin needs hypothesis; pip install 'snn-harness[testing]'") from None
+    with TemporaryDirectory() as folder:
+        set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
+
+
 def _outcomes(
     registry: Registry, name: str, entry: Registered, examples: int | None, data: Path | None
 ) -> Iterator[Outcome]:
-    try:
-        from ..testing import SUITES, run
-    except ModuleNotFoundError as error:
-        if error.name != "hypothesis":
-            raise
-        raise UsageError("check-plugin needs hypothesis; pip install 'snn-harness[testing]'") from None
+    from ..testing import SUITES, run
+
     suite = SUITES[entry.component.kind]()
     suite.name, suite.registry, suite.data = name, registry, data
     if examples is not None:

@@ -246,7 +246,7 @@ def _ended(record: Record) -> _Row:
         return _Row(record.label, _NOT_STARTED, record.ending)
     look = {Status.SKIPPED: _SKIPPED, Status.INTERRUPTED: _INTERRUPTED}.get(record.status, _FAILED)
     took = seconds if record.timings else ""
-    return _Row(record.label, look, record.ending, took=took, message=record.message or "no message")
+    return _Row(record.label, look, record.ending, took=took, message=record.message_and_log or "no message")
 
 
 def _clean(text: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,7 +18,8 @@ from typing import Any
 import click
 
 from ..environment import harness_version
-from ..errors import ExitCode, HandledError, UsageError
+from ..errors import ExitCode, HandledError, PluginCodeError, UsageError
+from ..foreign import describe, is_users_interrupt, raise_interrupt
 from ..places import REFUSED, cache_folder, kernels_environment, reason
 from ..registry import PluginWarning, Registry
 from ..store import DamagedRecordWarning
@@ -84,12 +87,22 @@ def parse_early(arguments: Sequence[str]) -> Early:
 
 
 class Commands(click.Group):
-    """A group whose commands may write to a pipe that nobody reads: click would make status 1 of that."""
+    """A group whose commands may write to a pipe that nobody reads, and that names the plugin's command that raised."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        with readers_may_leave():
-            return super().invoke(ctx)
-        return ExitCode.OK
+        try:
+            # click would make status 1 of a reader that left.
+            with readers_may_leave():
+                return super().invoke(ctx)
+            return ExitCode.OK
+        except (click.ClickException, click.exceptions.Exit, click.Abort, HandledError):
+            raise
+        except BaseException as error:
+            name = ctx.invoked_subcommand or ""
+            own = cli.commands.get(name) is self.commands.get(name)
+            if own or is_users_interrupt(error) or (isinstance(error, OSError) and error.errno in REFUSED):
+                raise
+            raise PluginCodeError(f"command {name}: {describe(error)}") from error
 
 
 @click.group(
@@ -159,7 +172,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        with _one_line_warnings():
+        with _recognisable_interrupts(), _one_line_warnings():
             early = parse_early(given)
             with contextlib.suppress(UsageError):  # without a home folder: said by what needs one
                 os.environ.update(kernels_environment(cache_folder()))
@@ -173,7 +186,7 @@ def _main(arguments: Sequence[str] | None) -> int:
                 standalone_mode=False,
                 obj={"registry": registry, "config": early.registry_config()},
             )
-        return int(result) if isinstance(result, int) else ExitCode.OK
+        return _status(result)
     except HandledError as error:
         return _failed(str(error), error.exit_code, traced)
     except click.exceptions.Exit as error:
@@ -185,7 +198,10 @@ def _main(arguments: Sequence[str] | None) -> int:
         context = getattr(error, "ctx", None)
         hint = f"; see '{context.command_path} --help'" if context else ""
         return _failed(f"{error.format_message().rstrip('.')}{hint}", ExitCode.USAGE, traced)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, click.exceptions.Abort) as error:
+        raised = error.__cause__ if isinstance(error.__cause__, KeyboardInterrupt) else error
+        if isinstance(raised, KeyboardInterrupt) and not is_users_interrupt(raised):
+            return _foreign(raised, traced)
         return _failed("interrupted", ExitCode.INTERRUPTED, traced)
     except OSError as error:
         if error.errno not in REFUSED:
@@ -196,11 +212,23 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _failed(f"{place}: cannot be read or written: {reason(error)}", ExitCode.USAGE, traced)
     except Exception as error:
         return _internal(error, traced)
+    except BaseException as error:  # only the user's own signal ends a command
+        return _foreign(error, traced)
+
+
+def _status(result: object) -> int:
+    """The exit status that a command returned; one that the system would cut to another number is a failure."""
+    if not isinstance(result, int):
+        return ExitCode.OK
+    return int(result) if 0 <= result <= 255 else ExitCode.FAILED
 
 
 def _internal(error: Exception, traced: bool) -> int:
-    message = f"internal error: {type(error).__name__}: {error} (run again with --traceback to see where)"
-    return _failed(message, ExitCode.FAILED, traced)
+    return _failed(f"internal error: {describe(error)}; run again with --traceback", ExitCode.FAILED, traced)
+
+
+def _foreign(error: BaseException, traced: bool) -> int:
+    return _failed(f"code of a plugin raised {describe(error)}; run again with --traceback", ExitCode.FAILED, traced)
 
 
 def _failed(message: str, code: ExitCode, traced: bool) -> int:
@@ -209,6 +237,20 @@ def _failed(message: str, code: ExitCode, traced: bool) -> int:
             traceback.print_exc()
         click.echo(f"error: {' '.join(message.split())}", err=True)
     return code
+
+
+@contextlib.contextmanager
+def _recognisable_interrupts() -> Iterator[None]:
+    """Handle SIGINT so that the user's own signal can be told from a plugin's ``raise KeyboardInterrupt``."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, raise_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager

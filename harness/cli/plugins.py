@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from ..components import Component, Dataset, Metric
+from .. import recipe
+from ..components import Component, Dataset, Encoding, Metric
+from ..parameters import Parameter
 from ..registry import Registered, Registry
+
+# What is declared like a component and set by the same paths, but belongs to no plugin.
+_SETTINGS = {
+    "recipe": ("how a trial is trained", recipe.PARAMETERS),
+    "encoding": ("how events become frames", Encoding.PARAMETERS),
+}
 
 
 @click.command()
@@ -19,17 +28,19 @@ from ..registry import Registered, Registry
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def plugins(obj: dict[str, Any], names: tuple[str, ...], kind: str | None, as_json: bool) -> None:
-    """List every component, or show the parameters, defaults, licence and citation of NAMES."""
+    """List every component, or show the parameters, defaults, licence and citation of NAMES (also recipe, encoding)."""
     registry: Registry = obj["registry"]
     if names:
-        entries = [registry.find(name) for name in names]
+        # Looked up first, so that a name that is wrong prints nothing.
+        shown = [(name, None if name in _SETTINGS else registry.find(name)) for name in names]
         if as_json:
-            click.echo(json.dumps([_details(entry) for entry in entries], indent=1))
-        else:
-            for index, entry in enumerate(entries):
-                if index:
-                    click.echo()
-                _show(entry)
+            told = [_setting_details(name) if entry is None else _details(entry) for name, entry in shown]
+            click.echo(json.dumps(told, indent=1))
+            return
+        for index, (name, entry) in enumerate(shown):
+            if index:
+                click.echo()
+            _show_setting(name) if entry is None else _show(entry)
         return
     entries = registry.components(kind)
     if as_json:
@@ -55,16 +66,7 @@ def _details(entry: Registered) -> dict[str, Any]:
     component = entry.component
     details = {
         **_outline(entry),
-        "parameters": [
-            {
-                "name": parameter.name,
-                "default": list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default,
-                "expects": parameter.expects(),
-                "unit": parameter.unit,
-                "summary": parameter.summary,
-            }
-            for parameter in component.parameters
-        ],
+        "parameters": _plain_parameters(component.parameters),
         "presets": {name: dict(values) for name, values in component.presets.items()},
         "licence": component.licence,
         "citation": component.citation,
@@ -78,6 +80,40 @@ def _details(entry: Registered) -> dict[str, Any]:
         details["on_by_default"] = component.on
         details["phases"] = list(component.phases)
     return details
+
+
+def _plain_parameters(parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": parameter.name,
+            "default": list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default,
+            "expects": parameter.expects(),
+            "unit": parameter.unit,
+            "summary": parameter.summary,
+        }
+        for parameter in parameters
+    ]
+
+
+def _setting_details(name: str) -> dict[str, Any]:
+    summary, parameters = _SETTINGS[name]
+    return {"name": name, "kind": name, "summary": summary, "parameters": _plain_parameters(parameters)}
+
+
+def _show_setting(name: str) -> None:
+    summary, parameters = _SETTINGS[name]
+    click.secho(name, bold=True, nl=False)
+    click.echo("  from the harness")
+    click.echo(f"  {summary}")
+    _parameters(name, parameters)
+
+
+def _parameters(owner: str, parameters: Sequence[Parameter]) -> None:
+    width = max(len(parameter.name) for parameter in parameters)
+    click.echo(f"  parameters (set with -o {owner}.parameter=value; commas sweep):")
+    for parameter in parameters:
+        default = json.dumps(parameter.default).replace("null", "none")
+        click.echo(f"    {parameter.name:<{width}}  {default:<20} {parameter.summary}; {parameter.expects()}")
 
 
 def _table(entries: list[Registered]) -> None:
@@ -121,11 +157,7 @@ def _show(entry: Registered) -> None:
             shown = ", ".join(f"{key}={value}" for key, value in encoding.items() if value is not None)
             click.echo(f"  encoding {name}: {shown}")
     if component.parameters:
-        width = max(len(parameter.name) for parameter in component.parameters)
-        click.echo("  parameters (set with -o NAME.parameter=value; commas sweep):")
-        for parameter in component.parameters:
-            default = json.dumps(parameter.default).replace("null", "none")
-            click.echo(f"    {parameter.name:<{width}}  {default:<20} {parameter.summary}; {parameter.expects()}")
+        _parameters(component.name, component.parameters)
     for name, values in component.presets.items():
         _mapping(f"with --recipe {name}", values)
 

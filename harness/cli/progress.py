@@ -48,7 +48,7 @@ def ending(record: Record) -> str:
         return f"ok in {span(sum(record.timings.values()))}"
     if record.not_started:
         return record.message or record.ending
-    return f"{record.status}: {record.message or 'no message'}"
+    return f"{record.status}: {record.message_and_log or 'no message'}"
 
 
 class Silent:

@@ -192,7 +192,7 @@ def failures(group: Iterable[Record]) -> list[str]:
     return [
         f"{record.label}: {record.message}"
         if record.not_started and record.message
-        else f"{record.label}: {record.status}: {record.message or record.status}"
+        else f"{record.label}: {record.status}: {record.message_and_log or record.status}"
         for record in group
         if record.status is not Status.OK
     ]
@@ -296,7 +296,7 @@ def _row(
         cells=cells,
         label=group[0].label.rpartition(" ")[0],
         notes=tuple(notes),
-        error=str((failed[0].error or {}).get("message", "")) if failed and not done else "",
+        error=failed[0].message if failed and not done else "",
     )
 
 

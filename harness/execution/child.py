@@ -9,12 +9,15 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import HandledError
 from ..exhausted import is_out_of_memory
+from ..foreign import describe, foreign_code
 from ..places import RESULTS, writing
+from ..records import Status
 from ..registry import PluginWarning, Registry
 from ..store import Run, write_atomically
 from ..text import clean_json
@@ -26,14 +29,15 @@ def perform(task: Mapping[str, Any], registry: Registry, send: Sender) -> int:
     faulthandler.enable()
     name = task["id"]
     try:
-        result = _KINDS[task["kind"]](registry, task["payload"], _reporter(name, send))
+        with foreign_code():
+            result = _KINDS[task["kind"]](registry, task, _reporter(name, send))
     except HandledError as error:
         send(name, "failed", detail=str(error), handled=True, exit_code=int(error.exit_code))
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Exception as error:
         traceback.print_exc()
-        send(name, "failed", detail=f"{type(error).__name__}: {error}", handled=False, memory=is_out_of_memory(error))
+        send(name, "failed", detail=describe(error), handled=False, memory=is_out_of_memory(error))
         return 1
     send(name, "result", result=result)
     return 0
@@ -62,7 +66,8 @@ def _reporter(name: str, send: Sender) -> Callable[..., None]:
     return report
 
 
-def _prepare(registry: Registry, payload: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:
+def _prepare(registry: Registry, task: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:
+    payload = task["payload"]
     from ..components import Choice, Encoding
     from ..events.prepare import prepare
 
@@ -80,18 +85,28 @@ def _prepare(registry: Registry, payload: Mapping[str, Any], report: Callable[..
     return {"built": summary["built"]}
 
 
-def _trial(registry: Registry, payload: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:
+def _trial(registry: Registry, task: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:
     from ..trial import TrialJob, run_trial
 
-    job = TrialJob(**payload)
+    job = TrialJob(**task["payload"])
     record, arrays = run_trial(registry, job, report)
-    path = Run(Path(job.run)).write(record, arrays)
+    run = Run(Path(job.run))
+    if record.status is Status.FAILED and record.error and record.error["traceback"]:
+        record = replace(record, error={**record.error, **log_of(task["log"], run)})
+    path = run.write(record, arrays)
     return {"record": str(path), "status": str(record.status)}
 
 
-def _timing(registry: Registry, payload: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:
+def log_of(log: str, run: Run) -> dict[str, str]:
+    """Return ``{"log": path}``, relative to the folder of ``run``; nothing for a log that lies elsewhere."""
+    path = Path(log)
+    return {"log": str(path.relative_to(run.path))} if path.is_relative_to(run.path) else {}
+
+
+def _timing(registry: Registry, task: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:
     from .timing_phase import measure_run
 
+    payload = task["payload"]
     timings = measure_run(registry, payload, report)
     _write(Path(payload["path"]), json.dumps(clean_json(timings), indent=1, allow_nan=False) + "\n")
     return {"rounds": timings.get("rounds", 0)}

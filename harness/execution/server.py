@@ -18,6 +18,7 @@ import traceback
 from typing import Any
 
 from ..devices import built_for_gpus, present, why_no_cuda
+from ..foreign import describe, foreign_code
 from ..registry import Registry
 from .child import open_registry, perform
 from .guard import become_subreaper, children, die_with_parent, end_children, run_guarded
@@ -50,9 +51,10 @@ def _warm_up(config: dict[str, Any]) -> dict[str, Any]:
     failed = {}
     for name in config["preload"]:
         try:
-            importlib.import_module(name)
+            with foreign_code():
+                importlib.import_module(name)
         except Exception as error:  # the trial that needs it will say so in its record
-            failed[name] = f"{type(error).__name__}: {error}"
+            failed[name] = describe(error)
     return {**_devices(), "failed": failed}
 
 

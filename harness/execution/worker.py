@@ -29,6 +29,7 @@ from .. import keys
 from ..devices import present, synchronise
 from ..environment import harness_version
 from ..errors import HandledError
+from ..foreign import describe, foreign_code
 from .child import open_registry
 from .guard import run_guarded
 
@@ -74,12 +75,14 @@ def main() -> int:
         if message["do"] == "quit":
             break
         try:
-            send("done", **answering(message))
+            with foreign_code():
+                answer = answering(message)
+            send("done", **answer)
         except HandledError as error:
             send("failed", message=str(error))
         except Exception as error:
             traceback.print_exc()
-            send("failed", message=f"{type(error).__name__}: {error}")
+            send("failed", message=describe(error))
     return 0
 
 

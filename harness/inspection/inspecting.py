@@ -17,6 +17,7 @@ from ..events.plausibility import Plausibility
 from ..events.reading import Ints, chunks, subset
 from ..events.remarks import Unseen, missing_classes, sentences
 from ..events.validation import CheckedSource, open_source
+from ..foreign import plugin_code
 from ..places import data_folder
 from ..registry import Registry
 from ..source import Bulk
@@ -66,9 +67,10 @@ def inspect_dataset(
     asked = ask(registry, name, settings or {}, recipe=recipe, limit=limit, what_if=what_if or {})
     dataset, values = asked.dataset, asked.choice.values
     folder = data_folder(data)
-    if dataset.fetch:
-        load_reference(dataset.fetch)(folder, progress, **values)
-    read = {part: _Split(asked, part, open_source(dataset, folder, part, values), limit) for part in SPLITS}
+    with plugin_code(f"dataset {dataset.name} failed"):
+        if dataset.fetch:
+            load_reference(dataset.fetch)(folder, progress, **values)
+        read = {part: _Split(asked, part, open_source(dataset, folder, part, values), limit) for part in SPLITS}
     # Before the pass, so that a name that was mistyped costs no time.
     numbers = chosen_recordings(read[split].labels, dataset.classes, split, named=classes, numbers=shown)
     for part in read.values():

@@ -112,7 +112,7 @@ class TrialItem(pytest.Function):
         found = ended.trial
         failure = found.failure() if found is not None else ended.error
         if found is not None and found.record.status is Status.SKIPPED:
-            pytest.skip(str((found.record.error or {}).get("message")))
+            pytest.skip(found.record.message)
         if found is None or failure:
             self._fail(failure or f"{self.planned.label}: it did not run", found, benchmark)
             return

@@ -73,7 +73,7 @@ class Trial:
         """Why there is nothing to measure, as a line; None for a trial that finished."""
         if self.record.status is Status.OK:
             return None
-        return f"{self.record.label}: {self.record.status}: {self.record.message or 'no message'}"
+        return f"{self.record.label}: {self.record.status}: {self.record.message_and_log or 'no message'}"
 
     def log(self, lines: int = 30) -> str:
         """The end of what the trial's process printed."""

@@ -63,7 +63,7 @@ def _row(record: Record, units: dict[str, str], metrics: dict[str, str]) -> dict
     row |= {
         "selected_epoch": record.outcome.get("selected_epoch"),
         "seconds": sum(record.timings.values()),
-        "error": (record.error or {}).get("message"),
+        "error": record.message or None,
         "row": record.row,
         "key": record.key,
     }

@@ -13,7 +13,9 @@ from typing import Any, cast
 from ..components import Backend, Dataset, Metric, Network, Neuron
 from ..devices import is_cuda
 from ..environment import describe, usable_cpus
-from ..errors import DataError, ExitCode, HandledError, UsageError
+from ..errors import DataError, ExitCode, HandledError, PluginCodeError, UsageError
+from ..execution.child import log_of
+from ..execution.guarded import Guarded
 from ..execution.local import Local, ServerError
 from ..execution.tasks import Executor, Limits, Message, Outcome, Task
 from ..exhausted import beyond_limit
@@ -107,11 +109,14 @@ class _Running:
                 # Datasets unpack to the cache, and look there again, by this alone.
                 environment={"HARNESS_CACHE": str(cache), **kernels_environment(cache)},
             )
-        made = self.registry.hook.make_executor(name=name, options={})
-        if made is None:
+        try:
+            made = self.registry.make_executor(name, {})
+            if made is None:
+                raise UsageError(f"--executor {name!r}: no plugin makes one; the harness's own is 'local'")
+        except HandledError:
             self._remove_if_empty()
-            raise UsageError(f"--executor {name!r}: no plugin makes one; the harness's own is 'local'")
-        return cast(Executor, made)
+            raise
+        return Guarded(name, made)
 
     def _preload(self) -> list[str]:
         """Modules that every trial imports: the server imports them once."""
@@ -247,7 +252,11 @@ class _Running:
         for entry in self.entries:
             assert entry.job is not None
             backend = self.plan.components[f"backend {entry.planned.specification.backend.name}"]
-            skip = entry.planned.skip or refusal(backend, entry.planned.specification, device)
+            try:
+                skip = entry.planned.skip or refusal(backend, entry.planned.specification, device)
+            except PluginCodeError as error:
+                self._end(entry, entry.job.record(Status.FAILED, error=_error("Plugin", str(error))))
+                continue
             if skip:
                 self._end(entry, entry.job.record(Status.SKIPPED, error=_error("Skipped", skip)))
             elif entry.data_key in self.unprepared:
@@ -328,10 +337,11 @@ class _Running:
         if outcome.how == "oom" and entry.phase:
             detail += beyond_limit(entry.phase, entry.planned.specification.recipe["batch_size"])
         statuses = {"timeout": Status.TIMEOUT, "oom": Status.OOM, "interrupted": Status.INTERRUPTED}
+        more = log_of(task.log, self.run) if outcome.how in ("failed", "crashed") else {}
         tail = read_tail(Path(task.log), 4000)
         record = entry.job.record(
             statuses.get(outcome.how, Status.FAILED),
-            error={**_error(outcome.how, detail), "traceback": tail or None},
+            error={**_error(outcome.how, detail), "traceback": tail or None, **more},
             timings={"total": outcome.seconds},
         )
         self._end(entry, record)

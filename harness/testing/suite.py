@@ -15,7 +15,10 @@ from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from ..components import Component
+from ..errors import HandledError
+from ..foreign import describe, foreign_code
 from ..registry import Registry
+from ..text import one_line
 
 _ON = "on "
 Status = Literal["passed", "failed", "skipped"]
@@ -64,7 +67,8 @@ class Suite:
 
         def example(case: Any) -> None:
             last[:] = [case]
-            check(case)
+            with foreign_code():
+                check(case)
 
         try:
             configured(given(case=strategy)(example))()
@@ -109,11 +113,12 @@ def run(suite: Suite) -> Iterator[Outcome]:
 
 def _outcome(method: Callable[[], None]) -> tuple[Status, str]:
     try:
-        method()
+        with foreign_code():
+            method()
     except SkipTest as reason:
         return "skipped", str(reason)
     except Exception as error:  # a stranger's code: whatever it raises is the finding
-        kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+        said = one_line(error) if isinstance(error, AssertionError | HandledError) else describe(error)
         notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(_ON)]
-        return "failed", " ".join(f"{kind}{error} {' '.join(notes)}".split())
+        return "failed", one_line(f"{said} {' '.join(notes)}")
     return "passed", ""

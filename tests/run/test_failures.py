@@ -85,6 +85,13 @@ def test_every_way_to_fail_costs_its_own_row(fresh, faulty):
     messages = {fault: (record.error or {}).get("message", "") for fault, record in found.items()}
     assert messages["raise"] == "RuntimeError: boom in the backend (faulty.py:9)"
     assert "boom in the backend" in found["raise"].error["traceback"]
+    log = found["raise"].error["log"]
+    (folder,) = fresh.runs()
+    assert "boom in the backend" in (folder / log).read_text()
+    line = 1 + FAULTY.splitlines().index('    if fault == "raise": raise RuntimeError("boom in the backend")')
+    wanted = f"RuntimeError: boom in the backend (faulty.py:{line}); see {log}"
+    assert found["raise"].message_and_log == wanted
+    assert wanted in " ".join(done.stdout.split())
     assert "SIGKILL" in messages["kill"]
     assert "status 7" in messages["exit"]
     assert "time limit is 12 s" in messages["hang"]
@@ -95,7 +102,7 @@ def test_every_way_to_fail_costs_its_own_row(fresh, faulty):
     for word in ("1 failed", "1 timeout", "1 oom", "1 ok"):
         assert word in table
     # A hook that raises is a warning, and the parent of a run stays light.
-    assert "plugin faulty failed in trial_finished: ValueError: a hook that raises" in done.stderr
+    assert "plugin faulty failed in trial_finished: ValueError: a hook that raises (faulty.py:" in done.stderr
     assert "parent imported: []" in done.stdout
 
 

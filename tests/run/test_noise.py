@@ -111,6 +111,13 @@ def test_a_floor_comes_back_as_it_was_written(tmp_path):
     assert (back.rows, back.platform, back.blocks) == (written.rows, written.platform, 20)
 
 
+def test_a_byte_order_mark_of_an_editor_is_no_damage(tmp_path):
+    write_floor(tmp_path, floor())
+    path = tmp_path / "noise.json"
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert read_floor(tmp_path, 1, "cpu").rows == floor().rows
+
+
 @pytest.mark.parametrize(
     ("changes", "asked", "expected"),
     [

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -231,6 +234,17 @@ def test_the_command_prints_a_table_and_passes(capsys):
     assert "backend exact" in out
     assert "passed" in out
     assert "2 of 2 components conform" in out
+
+
+def test_the_command_leaves_nothing_in_the_users_folder(tmp_path):
+    """hypothesis keeps what it learns in ``.hypothesis`` of the working folder unless it is told otherwise."""
+    environment = {name: value for name, value in os.environ.items() if name != "HYPOTHESIS_STORAGE_DIRECTORY"}
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "check-plugin", "mlp", "accuracy", "--examples", "2"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("cache", "results", "data")] == []
 
 
 def test_the_command_fails_where_a_check_fails_and_says_on_what(capsys):
