@@ -29,6 +29,7 @@ COMMANDS = (
     ["inspect", "--help"],
     ["neurons", "--help"],
     ["surrogates", "--help"],
+    ["new-plugin", "--help"],
     ["data", "synthesize", "--help"],
     ["baseline", "list"],
     ["check", "--help"],

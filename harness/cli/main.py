@@ -32,6 +32,7 @@ from .concluding import readers_may_leave, say_no_more
 from .inspect import inspect
 from .leaving import readers_leave_freely
 from .neurons import neurons
+from .new_plugin import new_plugin
 from .noise import noise
 from .plugins import plugins
 from .report import report
@@ -136,6 +137,7 @@ for command in (
     surrogates,
     plugins,
     check_plugin,
+    new_plugin,
     cache,
 ):
     cli.add_command(command)

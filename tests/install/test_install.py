@@ -84,3 +84,20 @@ def test_a_strangers_distribution_brings_a_dataset_a_neuron_a_backend_and_a_metr
         figures = {(row["phase"], row["split"], row["name"]): row.get("value") for row in record.outcome["metrics"]}
         assert 0 <= figures["after", "test", "first_class_share"] <= 1
         assert figures["after", "train", "accuracy"] > 0.7
+
+
+def test_the_wheel_writes_plugins_that_pip_installs_and_that_conform(installed):
+    kinds = ("dataset", "neuron", "backend", "network", "metric")
+    for kind in kinds:
+        done = installed.run("-m", "harness", "new-plugin", kind, f"written-{kind}")
+        assert done.returncode == 0, done.stderr
+    installed.install(*(word for kind in kinds for word in ("-e", str(installed.folder / f"written-{kind}"))))
+    names = [f"written-{kind}" for kind in kinds]
+    done = installed.run("-m", "harness", "check-plugin", *names, "--examples", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 of 5 components conform" in done.stdout
+    done = installed.run(
+        "-m", "harness", "run", "--plugins", "written-dataset,written-neuron,written-network", "--epochs", "1", "--no-plots"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "responding" in done.stdout

@@ -1,0 +1,1 @@
+"""Templates of plugin distributions, and what writes them (``harness new-plugin``)."""
