@@ -231,9 +231,7 @@ class _Expansion:
                             break
                 yield specification, skip
 
-    def _refused(
-        self, backend: Registered, specification: Specification, neuron: Neuron | None = None
-    ) -> str | None:
+    def _refused(self, backend: Registered, specification: Specification, neuron: Neuron | None = None) -> str | None:
         """Why ``backend`` refuses, or None; one that raises instead is planned, so that its rows fail by name."""
         try:
             return refusal(backend, specification, self.device, neuron)

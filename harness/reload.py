@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .errors import DataError
+from .foreign import foreign_code
 from .model import build
 from .npz import read_npz
 from .reading import MissingFileError
@@ -66,7 +67,8 @@ def load_model(record: str | Path, *, registry: Registry | None = None, files: S
         shape, classes = tuple(found.data["shape"]), len(found.data["classes"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{one_line(path)}: damaged: no network can be built from it: {one_line(error, 200)}") from None
-    model = build(plugins, specification, shape, classes)
+    with foreign_code():
+        model = build(plugins, specification, shape, classes)
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
