@@ -137,10 +137,11 @@ def recorded_channel(
         source = open_source(dataset, data, split, choice.values)
     if not 0 <= recording < len(source):
         raise UsageError(f"recording {recording}: the {split} split of {name} has 0 to {len(source) - 1}")
-    try:
-        frames = encode_bulk(source.read([recording]), encoding, dataset.sensor_size, np.array([recording])).frames
-    except DataError as error:
-        raise source.named(error) from None
+    with plugin_code(f"dataset {dataset.name} failed"):
+        try:
+            frames = encode_bulk(source.read([recording]), encoding, dataset.sensor_size, np.array([recording])).frames
+        except DataError as error:
+            raise source.named(error) from None
     if not len(frames) or not frames.shape[1]:
         raise UsageError(f"recording {recording}: {name} encodes it to nothing; name another")
     shape, flat = frames.shape[2:], frames[0].reshape(frames.shape[1], -1)

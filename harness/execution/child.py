@@ -32,7 +32,11 @@ def perform(task: Mapping[str, Any], registry: Registry, send: Sender) -> int:
         with foreign_code():
             result = _KINDS[task["kind"]](registry, task, _reporter(name, send))
     except HandledError as error:
-        send(name, "failed", detail=str(error), handled=True, exit_code=int(error.exit_code))
+        # Code of a plugin raised: the log is where its traceback can be read.
+        traced = error.__cause__ is not None and not isinstance(error.__cause__, OSError)
+        if traced:
+            traceback.print_exc()
+        send(name, "failed", detail=str(error), handled=True, traced=traced, exit_code=int(error.exit_code))
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Exception as error:

@@ -73,9 +73,10 @@ def inspect_dataset(
         read = {part: _Split(asked, part, open_source(dataset, folder, part, values), limit) for part in SPLITS}
     # Before the pass, so that a name that was mistyped costs no time.
     numbers = chosen_recordings(read[split].labels, dataset.classes, split, named=classes, numbers=shown)
-    for part in read.values():
-        part.count(progress)
-    drawn = tuple(read[split].shown(number) for number in numbers)
+    with plugin_code(f"dataset {dataset.name} failed"):
+        for part in read.values():
+            part.count(progress)
+        drawn = tuple(read[split].shown(number) for number in numbers)
     notes = [str(note) for part in read.values() for note in part.source.notes]
     notes += [note for part in read.values() for note in part.remarks()]
     return Inspection(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..devices import is_cuda, pick
+from ..errors import PluginCodeError
 from ..plan import Plan, refusal
 
 
@@ -22,8 +24,11 @@ def device_for(wanted: str, hello: Mapping[str, Any], plan: Plan) -> str:
 
 
 def _refused(plan: Plan, device: str) -> int:
-    """How many trials of ``plan`` their backends refuse on ``device``."""
-    specifications = [item.specification for item in plan.trials if not item.skip]
-    return sum(
-        refusal(plan.components[f"backend {item.backend.name}"], item, device) is not None for item in specifications
-    )
+    """How many trials of ``plan`` their backends refuse on ``device``; one that raises instead fails in its own row."""
+    count = 0
+    for specification in (item.specification for item in plan.trials if not item.skip):
+        with suppress(PluginCodeError):
+            count += (
+                refusal(plan.components[f"backend {specification.backend.name}"], specification, device) is not None
+            )
+    return count

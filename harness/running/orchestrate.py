@@ -84,7 +84,7 @@ class _Running:
         self.run = self.store.create("-".join(names))
         self.entries = [Entry(item) for item in plan.trials]
         self.prepared: dict[str, dict[str, Any]] = {}
-        self.unprepared: dict[str, str] = {}
+        self.unprepared: dict[str, dict[str, Any]] = {}
         self.timings: Mapping[str, Any] | None = None
         self.summary: dict[str, Any] = {}
         self.loading = registry_config
@@ -156,7 +156,8 @@ class _Running:
                 if isinstance(error, ServerError) and any(entry.record for entry in self.entries):
                     self.listener.note(str(error))
                     return self._report()
-                if isinstance(error, (KeyboardInterrupt, HandledError, ServerError)):
+                handled = isinstance(error, (KeyboardInterrupt, HandledError, ServerError))
+                if handled and not isinstance(error, PluginCodeError):  # whose log says more
                     self._remove_if_empty()
                 raise
             finally:
@@ -206,13 +207,14 @@ class _Running:
             if outcome.how == "interrupted":
                 raise KeyboardInterrupt
             if outcome.how != "done":
-                if outcome.result.get("handled"):
-                    self.unprepared[name] = outcome.detail
-                else:
-                    self.unprepared[name] = f"dataset {entry.component.name} failed: {outcome.detail}; see {task.log}"
+                handled, traced = (bool(outcome.result.get(part)) for part in ("handled", "traced"))
+                sentence = outcome.detail if handled else f"dataset {entry.component.name} failed: {outcome.detail}"
+                more = log_of(task.log, self.run) if traced or not handled else {}
+                self.unprepared[name] = {**_error("Data", sentence), **more}
+                said = f"{sentence}; see {task.log}" if more else sentence
                 if len(self.unprepared) == len(parts):
-                    raise DataError(self.unprepared[name])
-                self.listener.note(self.unprepared[name])
+                    raise PluginCodeError(said) if more else DataError(said)
+                self.listener.note(said)
                 continue
             summary = read_json(folder)
             folder.unlink()
@@ -260,7 +262,7 @@ class _Running:
             if skip:
                 self._end(entry, entry.job.record(Status.SKIPPED, error=_error("Skipped", skip)))
             elif entry.data_key in self.unprepared:
-                self._end(entry, entry.job.record(Status.FAILED, error=_error("Data", self.unprepared[entry.data_key])))
+                self._end(entry, entry.job.record(Status.FAILED, error=self.unprepared[entry.data_key]))
             elif not self.options.force:
                 entry.reusable = finished(entry.job.key)
 

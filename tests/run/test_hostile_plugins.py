@@ -127,9 +127,11 @@ def test_available_that_raises_is_the_reason(hostile, capsys, kind):
 def test_a_dataset_that_raises_is_named_by_every_command_that_reads_it(hostile, capsys, kind):
     setting = ("-o", f"hostile-data.kind={kind}")
     for command in (("inspect", "hostile-data"), ("neurons", "iaf", "--input", "hostile-data", "--json")):
-        assert main(["-P", hostile, *command, *setting]) == 3
+        # Memory that ran out is no matter of the data; anything else names the recording.
+        where = "dataset hostile-data failed" if kind == "memory" else "hostile-data (train|test), recording \\d of 8"
+        assert main(["-P", hostile, *command, *setting]) == (3 if kind == "memory" else 4)
         said = capsys.readouterr().err
-        assert re.fullmatch(rf"error: dataset hostile-data failed: {NAMES[kind]}.*\(hostile\.py:\d+\)\n", said)
+        assert re.fullmatch(rf"error: {where}: {NAMES[kind]}.*\(hostile\.py:\d+\)\n", said)
 
 
 @pytest.mark.parametrize("kind", RAISED)
@@ -215,9 +217,25 @@ def test_preparing_and_refusing_that_raise_are_failed_rows(fresh):
                 rf"backend refusing-{backend} failed in refuses: {NAMES[backend]}.*\(hostile", record.message
             )
         else:
-            wanted = rf"dataset hostile-data failed: {NAMES[data]}.*\(hostile\.py:\d+\); see .*prepare-.*\.log"
-            assert re.match(wanted, record.message)
+            where = "dataset hostile-data failed" if data == "memory" else "hostile-data train, recording 0 of 8"
+            assert re.fullmatch(rf"{where}: {NAMES[data]}.*\(hostile\.py:\d+\)", record.message)
+            log = folder / record.error["log"]
+            assert log.name.startswith("prepare-")
+            assert "Traceback" in log.read_text()
     assert len(records) == 64
+
+
+def test_a_dataset_that_raises_alone_leaves_its_log(fresh):
+    shutil.copy(HOSTILE, fresh.folder / "hostile.py")
+    done = fresh(
+        "run", "-P", "hostile.py", "--plugins", "hostile-data,iaf,accuracy", "-o", "hostile-data.kind=exit-0",
+        "--epochs", "1", "--no-timing", "--no-plots",
+    )  # fmt: skip
+    assert done.returncode == 3
+    found = re.search(
+        r"error: hostile-data train, recording 0 of 8: SystemExit: 0 \(hostile\.py:\d+\); see (.*)\n", done.stderr
+    )
+    assert "SystemExit: 0" in Path(found[1]).read_text()
 
 
 EXECUTOR = """
