@@ -21,6 +21,7 @@ DECIDES_NOTHING = {
     "hookspecs.py": "docstrings of hooks; the parts that answer them are hashed by component",
     "keys.py": "makes the key: another formula is another key",
     "memory.py": "measures peak memory, which is noisy and stands apart from the outcome",
+    "metric_rows.py": "checks what metrics return, and metrics are no part of the key",
     "npz.py": "packs and unpacks arrays bit by bit, checked by their sums",
     "places.py": "says where files lie",
     "processes.py": "says whether the process of a run still lives",
