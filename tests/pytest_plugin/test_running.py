@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from xml.etree import ElementTree
@@ -115,7 +116,9 @@ def test_every_way_to_end(apart):
     assert code == 1, out
     assert "2 failed, 1 passed, 6 skipped" in out, out
     name = "experiments/small.toml::shd-synthetic-lif-faulty-fault:"
-    assert f"FAILED {name}raise-s0 - Failed: shd-synthetic lif fault=raise s0: failed: boom in the backend" in out
+    raised = "RuntimeError: boom in the backend"
+    assert f"FAILED {name}raise-s0 - Failed: shd-synthetic lif fault=raise s0: failed: {raised}" in out
+    assert re.search(rf"failed: {raised} \(faulty\.py:\d+\); see logs/trial-\d+-\w+\.log", out)
     assert (
         f"FAILED {name}kill-s0 - Failed: shd-synthetic lif fault=kill s0: failed: its process was killed by SIGKILL"
         in out
