@@ -8,12 +8,10 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from .components import Choice, Metric, load_reference
-from .errors import HandledError
 from .foreign import describe, foreign_code
 from .isolation import Disturbance
 from .metric_rows import Row, ValueProblem, result_rows
 from .observation import Context, Observer, View
-from .text import one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,8 +44,6 @@ class Watched:
                 yield
         except (ValueProblem, Disturbance) as error:
             self.error = str(error)
-        except HandledError as error:
-            self.error = f"{type(error).__name__}: {one_line(error)}"
         except Exception as error:  # a stranger's code: its row says what happened, and the log where
             self.error = describe(error)
             print(f"metric {self.metric.name} failed:", *traceback.format_exception(error), flush=True)
