@@ -174,7 +174,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        with _recognisable_interrupts(), _one_line_warnings():
+        with _recognisable_interrupts(last=arguments is None), _one_line_warnings():
             early = parse_early(given)
             with contextlib.suppress(UsageError):  # without a home folder: said by what needs one
                 os.environ.update(kernels_environment(cache_folder()))
@@ -206,6 +206,10 @@ def _main(arguments: Sequence[str] | None) -> int:
             return _foreign(raised, traced)
         return _failed("interrupted", ExitCode.INTERRUPTED, traced)
     except OSError as error:
+        if _working_folder_is_gone():
+            return _failed(
+                "the folder that this was started in is gone; change to one that exists", ExitCode.USAGE, traced
+            )
         if error.errno not in REFUSED:
             return _internal(error, traced)
         if error.filename is None:
@@ -216,6 +220,14 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _internal(error, traced)
     except BaseException as error:  # only the user's own signal ends a command
         return _foreign(error, traced)
+
+
+def _working_folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def _status(result: object) -> int:
@@ -242,17 +254,24 @@ def _failed(message: str, code: ExitCode, traced: bool) -> int:
 
 
 @contextlib.contextmanager
-def _recognisable_interrupts() -> Iterator[None]:
-    """Handle SIGINT so that the user's own signal can be told from a plugin's ``raise KeyboardInterrupt``."""
+def _recognisable_interrupts(last: bool) -> Iterator[None]:
+    """Handle SIGINT so that the user's own signal can be told from a plugin's ``raise KeyboardInterrupt``.
+
+    If ``last``, the process ends with this command, and an interrupted one ignores further signals: its last line comes whole.
+    """
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     signal.signal(signal.SIGINT, raise_interrupt)
+    after: Any = signal.default_int_handler
     try:
         yield
+    except KeyboardInterrupt:
+        after = signal.SIG_IGN if last else after
+        raise
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, after)
 
 
 @contextlib.contextmanager

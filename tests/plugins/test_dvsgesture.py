@@ -704,7 +704,7 @@ def spoil(path, how):
         ("objects", "not a recording, or a truncated one"),
         ("vast", "not a recording, or a truncated one"),
         ("archive", "an archive of arrays, not a recording"),
-        ("folder", "cannot be read: Is a directory"),
+        ("folder", "a folder, not a file"),
         ("columns", r"holds float64 \(100, 3\), not x, y, p, t"),
         ("text", r"holds <U32 \(100, 4\), not x, y, p, t"),
         (("x", 128), "an event has x = 128.0, which is not from 0 to 127"),

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import signal
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,56 +97,4 @@ def check_killed(harness: Callable[..., Any], arguments: Sequence[str], run: Pat
     cached = listed[-1]["trials"].get("cached", 0)
     if cached < len(before):
         faults.append(f"{len(before)} trials had finished and {cached} were reused")
-    return faults
-
-
-def torture_kills(
-    start: Callable[..., Any], harness: Callable[..., Any], results: Path, count: int, seed: int = 0
-) -> list[str]:
-    """Kill ``count`` runs at random moments and return what is wrong afterwards.
-
-    Args:
-        start: starts the command with these arguments and returns its ``Popen``.
-        harness: as :func:`check_killed` takes it.
-        results: where runs lie.
-        count: how many runs are killed.
-        seed: of the moments, and of the first of the trials' seeds, so that trials are new.
-    """
-    random_, faults = random.Random(seed), []
-    options = (
-        "-o",
-        "shd-synthetic.train=40",
-        "-o",
-        "shd-synthetic.test=20",
-        "-o",
-        "mlp.hidden=[8]",
-        "--epochs",
-        "1",
-        "--no-plots",
-    )
-    longest = 0.0
-    for number in range(count):
-        first = 10 * (seed * count + number)
-        arguments = (
-            "run",
-            "--plugins",
-            "shd-synthetic,lif",
-            "--seeds",
-            f"{first}..{first + 1}",
-            "--jobs",
-            "1",
-            *options,
-        )
-        began = time.monotonic()
-        process = start(*arguments)
-        if longest:
-            time.sleep(random_.uniform(0, longest))
-            process.send_signal(signal.SIGKILL)
-        process.communicate()
-        longest = longest or time.monotonic() - began  # the first one runs to its end and is the measure
-        killed = sorted(path for path in results.iterdir() if path.is_dir() and not path.is_symlink())[-1:]
-        for run in killed:
-            if (run / "run.json").exists():
-                faults += [f"kill {number} of seed {seed}: {fault}" for fault in check_killed(harness, arguments, run)]
-    print(f"{count} runs killed, {len(faults)} faults")
     return faults

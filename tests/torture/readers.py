@@ -286,11 +286,3 @@ def torture_reuse(folder: Path, count: int, seed: int = 0) -> Report:
         for name, content in sound.items():
             name.write_bytes(content)
     return report
-
-
-def report_all(folder: Path, inputs: int, flips: int, seed: int = 0) -> list[Report]:
-    """Run both, print their figures and return them."""
-    reports = [torture_readers(folder / "readers", inputs, seed), torture_reuse(folder / "reuse", flips, seed)]
-    for report in reports:
-        print(report)
-    return reports
