@@ -32,11 +32,11 @@ def same_data(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Return whether two records, or configurations of baselines, speak of the same recordings with the same meaning.
 
     Args:
-        first, second: their ``data``. ``identity`` decides; where one was written before there was any, ``fingerprint``,
-            which knows nothing of groups, labels as used, names of fields and the sensor.
+        first, second: their ``data``. ``fingerprint`` must be equal, which knows nothing of groups, labels as used, names of
+            fields and the sensor; so must ``identity``, if neither was written before there was any.
     """
-    name = "identity" if first.get("identity") and second.get("identity") else "fingerprint"
-    return bool(first.get(name) == second.get(name))
+    names = ["fingerprint", *(["identity"] if first.get("identity") and second.get("identity") else [])]
+    return all(first.get(name) == second.get(name) for name in names)
 
 
 class Status(StrEnum):
