@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before test modules are imported, and for the processes that they start: a user's own wishes decide no test.
 for name in ("FORCE_COLOR", "HARNESS_PLUGINS"):
     os.environ.pop(name, None)
+# How fast a busy machine draws examples says nothing of the code.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 ROOT = Path(__file__).resolve().parent.parent
 
 
