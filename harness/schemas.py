@@ -49,17 +49,14 @@ def metric_row(value: Any, path: str) -> None:
     (_FAILED if isinstance(value, dict) and "error" in value else _VALUE)(value, path)
 
 
+_STATUS = one_of("ok", "failed", "timeout", "oom", "interrupted", "skipped")
 _CHOICE = fields({"name": text, "parameters": mapping()})
-
-
 _RECIPE = fields(
     {
         "name": text,
-        "parameters": fields({"epochs": count, "learning_rate": number, "batch_size": count, "init": text}),
+        "parameters": fields({"epochs": size, "learning_rate": number, "batch_size": count, "init": text}),
     }
 )
-
-
 _SPECIFICATION = fields(
     {
         "dataset": _CHOICE,
@@ -91,13 +88,13 @@ RECORD = fields(
         "label": text,
         "seed": integer,
         "attempt": count,
-        "status": one_of("ok", "failed", "timeout", "oom", "interrupted", "skipped"),
+        "status": _STATUS,
         "specification": _SPECIFICATION,
         "started": instant,
         "harness": text,
     },
     {
-        "error": optional(fields({}, {"type": optional(text), "message": optional(text), "traceback": optional(text)})),
+        "error": optional(fields({}, dict.fromkeys(("type", "message", "traceback", "log"), optional(text)))),
         "suppliers": _suppliers,
         "data": fields(
             {},
@@ -148,13 +145,14 @@ RUN = fields(
                 "recipe": text,
                 "limit": optional(size),
                 "report_inflation": boolean,
+                "metrics": optional(list_of(text)),
             },
         ),
         "gate": mapping(),
         "options": mapping(),
         "loading": fields({}, {"block": list_of(text), "only": optional(list_of(text)), "files": list_of(text)}),
         "trials": list_of(
-            fields({"label": text}, {"key": optional(text), "status": optional(text), "cached": boolean})
+            fields({"label": text}, {"key": optional(text), "status": optional(_STATUS), "cached": boolean})
         ),
         "environment": _ENVIRONMENT,
         "error": optional(text),

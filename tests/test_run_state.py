@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +15,7 @@ from made_runs import made_run
 
 from harness.baselines.reduction import unfinished
 from harness.cli.main import main
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 from harness.history import entries_of
 from harness.processes import Life, life_of, this_process
 from harness.records import Status
@@ -96,6 +97,20 @@ def test_runs_of_earlier_versions_are_matched_by_label(tmp_path):
     summary["trials"][0]["key"] = None
     run.write_summary(summary)
     assert run.summary()["state"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("trials", [{"label": "toy lif s0", "status": "lost"}], "trials[0].status: expected one of ok, failed"),
+        ("experiment", {"metrics": "accuracy"}, "experiment.metrics: expected a list, not 'accuracy'"),
+    ],
+)
+def test_what_run_json_cannot_hold_is_named(tmp_path, dead, part, value, message):
+    run = left_running(tmp_path, [record("lif")], dead)
+    run.write_summary({**json.loads((run.path / "run.json").read_text()), part: value})
+    with pytest.raises(DataError, match=re.escape(message)):
+        run.summary()
 
 
 def test_a_list_of_runs_says_what_is_wrong_with_one_and_shows_the_others(tmp_path, capsys):

@@ -350,6 +350,19 @@ def test_records_of_earlier_versions_are_read_and_gain_checksums_when_copied(tmp
         assert store.finished(RECORD.key)[0] != path
 
 
+def test_a_record_of_no_epochs_is_one():
+    parameters = {**RECORD.specification["recipe"]["parameters"], "epochs": 0}
+    specification = {**RECORD.specification, "recipe": {"name": "default", "parameters": parameters}}
+    untrained = replace(RECORD, specification=specification)
+    assert Record.from_text(untrained.to_text(), "here") == untrained
+
+
+def test_the_log_in_an_error_is_text():
+    failed = replace(RECORD, status=Status.FAILED, error={"type": "E", "message": "m", "traceback": None, "log": 3})
+    with pytest.raises(DataError, match=re.escape("error.log: expected a string, not 3")):
+        Record.from_text(failed.to_text(), "here")
+
+
 def test_a_record_names_no_file_elsewhere():
     text = unchecked(replace(RECORD, arrays="../../elsewhere.npz"))
     with pytest.raises(DataError, match="arrays: expected the name of a file"):
