@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def run_guarded(serve: Callable[[], int]) -> int:
             os.setpgid(0, 0)
             die_with_parent(os.getppid())
             code = serve()
+        except BaseException:  # nobody above prints it, and the last line of its log is what its driver shows
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
         finally:
             with contextlib.suppress(Exception):
                 sys.stdout.flush()

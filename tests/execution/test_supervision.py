@@ -166,6 +166,21 @@ def test_the_server_ends_with_its_driver_also_while_it_imports(tmp_path, word, h
         driver.stdout.close()
 
 
+def test_what_ends_a_serving_process_stands_in_its_log():
+    """Its last line is what a driver shows of a server that is gone."""
+    code = "import sys; from harness.execution.guard import run_guarded; sys.exit(run_guarded(lambda: 1 // 0))"
+    done = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.stdin is not None
+    assert done.stderr is not None
+    try:
+        assert done.wait(60) == 1
+        assert done.stderr.read().splitlines()[-1].startswith("ZeroDivisionError: ")
+    finally:
+        done.kill()
+        done.stdin.close()
+        done.stderr.close()
+
+
 @LINUX
 def test_a_guard_ends_when_a_stranger_keeps_its_input_open(tmp_path, word):
     """A driver that forked leaves a second writer; its death alone must do."""
