@@ -17,8 +17,8 @@ from .text import one_line
 # What was meant as one seed and not as how many, such as a date, would plan for hours.
 _MOST_SEEDS = 10_000
 _LARGEST = 1 << 20  # bytes of an experiment file
-# tomllib takes time by the square of a name's parts.
-_DEEP_KEY = re.compile(r"""(?:(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
+# tomllib takes time by the square of a name's parts. Possessive, and never from within a word: long texts stay linear.
+_DEEP_KEY = re.compile(r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,17 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, text, message):
     with pytest.raises(UsageError, match=message) as error:
         read_toml(path)
     assert str(path) in str(error.value)
+
+
+def test_long_words_and_names_of_many_parts_take_no_time(tmp_path):
+    path = tmp_path / "experiment.toml"
+    path.write_text(f'recipe = "{"a" * 900_000}"')
+    started = time.perf_counter()
+    assert len(read_toml(path)["recipe"]) == 900_000
+    path.write_text(f"a{'.a' * 400_000} = 1")
+    with pytest.raises(UsageError, match="not TOML: a name of more than 32 parts"):
+        read_toml(path)
+    assert time.perf_counter() - started < 30  # hours, where time grows by the square
 
 
 def test_a_missing_file_is_one_line(tmp_path):
