@@ -8,7 +8,7 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, cast, get_args, get_origin, get_type_hints
 
-from .text import one_line
+from .text import short_repr
 
 
 @cache
@@ -121,10 +121,7 @@ def _reference(given: Any) -> str:
 
 
 def _shown(given: Any) -> str:
-    try:
-        text = one_line(repr(given), 60)
-    except Exception:  # a foreign object's repr may raise anything
-        text = "an object"
+    text = short_repr(given) or "an object"
     return (
         text
         if given is None or isinstance(given, (str, int, float, Iterable))

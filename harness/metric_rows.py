@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from .schemas import metric_row
-from .text import one_line
+from .text import one_line, short_repr
 
 DIRECTIONS = ("higher", "lower", "none")
 KINDS = ("exact", "seeded", "noisy")
@@ -98,10 +98,7 @@ def _shown(value: object) -> str:
         return repr(float(value))
     if isinstance(value, str):
         return f"the text {one_line(value, 40)!r}"
-    try:
-        text = one_line(repr(value), 60)
-    except Exception:  # a foreign object's repr may raise anything
-        text = ""
+    text = short_repr(value)
     return " ".join(filter(None, ["of type", type(value).__name__, f"({text})" if text else ""]))
 
 

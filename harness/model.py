@@ -15,7 +15,7 @@ from .errors import PluginError, UsageError
 from .foreign import foreign_code
 from .observation import Context, Recordings, Training
 from .precision import in_precision, out_of_autocast
-from .text import one_line
+from .text import kind_of, one_line
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -153,7 +153,7 @@ def _network(
             tuple(input_shape), classes, spiking_layer, **specification.network.values
         )
     if not isinstance(built, nn.Module):
-        raise PluginError(f"network {network.name}: build returned {_kind(built)}, not a torch.nn.Module")
+        raise PluginError(f"network {network.name}: build returned {kind_of(built)}, not a torch.nn.Module")
     return built
 
 
@@ -169,10 +169,6 @@ def _sizes(network: Network, shape: object) -> tuple[int, ...]:
             f"got {one_line(repr(shape))}"
         )
     return sizes
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def trained_ranges(neuron: Neuron, choice: Choice, inner: nn.Module) -> dict[str, Range]:

@@ -12,6 +12,7 @@ from torch import nn
 from .errors import PluginError
 from .evaluation import batch_of
 from .model import SpikingLayer, spiking_layers
+from .text import kind_of
 
 if TYPE_CHECKING:
     from .events.frames import Frames
@@ -109,7 +110,7 @@ def _shape_check(name: str, path: str) -> Callable[..., None]:
     def check(layer: SpikingLayer, given: tuple[Any, ...]) -> None:
         x = given[0] if given else None
         if not isinstance(x, torch.Tensor):
-            raise PluginError(f"{name}: {path} expects a tensor, got {_kind(x)}")
+            raise PluginError(f"{name}: {path} expects a tensor, got {kind_of(x)}")
         if layer.shape is not None and (x.dim() < 2 or tuple(x.shape[2:]) != layer.shape):
             raise PluginError(
                 f"{name}: {path} was made for (batch, time{''.join(f', {size}' for size in layer.shape)}), "
@@ -129,7 +130,7 @@ def _recording(ran: dict[str, Any], path: str) -> Callable[..., None]:
 def _check_output(name: str, outputs: object, expected: tuple[int, ...], device: torch.device) -> None:
     wanted = f"(batch, time, classes) = {expected}"
     if not isinstance(outputs, torch.Tensor):
-        raise PluginError(f"{name}: expected a tensor {wanted} as output, got {_kind(outputs)}")
+        raise PluginError(f"{name}: expected a tensor {wanted} as output, got {kind_of(outputs)}")
     if tuple(outputs.shape) != expected:
         raise PluginError(f"{name}: expected an output of shape {wanted}, got {tuple(outputs.shape)}")
     if not outputs.is_floating_point():
@@ -167,7 +168,3 @@ def _reaches(start: Any, nodes: list[Any]) -> bool:
         seen |= following
         waiting += following
     return False
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"

@@ -9,6 +9,7 @@ from typing import Any
 LIMIT = 2_000
 # What a record, a manifest or a message may hold in one string: a log's end fits, megabytes do not.
 LONGEST = 20_000
+_SHORT = 60  # characters of a value, or of its type, inside a message
 # Controls but tab and newline (C0, DEL, C1), line and paragraph separators, directional formatting that makes a terminal or
 # a page show other words than a record holds, and halves of surrogate pairs, which no encoding takes.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -39,6 +40,26 @@ def clean(text: object, limit: int = LIMIT) -> str:
 def one_line(text: object, limit: int = LIMIT) -> str:
     """Return :func:`clean` text on one line: every run of white space is one space."""
     return " ".join(clean(text, limit).split())
+
+
+def kind_of(value: object) -> str:
+    """Return what a message calls a value of a wrong type: ``None``, ``a list``, ``an ndarray`` or ``the class Network``."""
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return one_line(f"the class {value.__name__}", _SHORT)
+    name = type(value).__name__
+    return one_line(f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {name}", _SHORT)
+
+
+def short_repr(value: object) -> str:
+    """Return the beginning of a value's ``repr`` on one line; the empty string if that raises."""
+    try:
+        return one_line(repr(value), _SHORT)
+    except BaseException as error:  # a foreign __repr__ may raise anything
+        if isinstance(error, MemoryError):
+            raise
+        return ""
 
 
 def clean_json(value: Any) -> Any:

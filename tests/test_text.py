@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.text import clean, clean_json, csv_cell, one_line
+from harness.text import clean, clean_json, csv_cell, kind_of, one_line, short_repr
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=200))
@@ -35,6 +35,27 @@ def test_any_text_can_be_encoded_and_controls_nothing(text: str) -> None:
 )
 def test_escapes_are_visible(text: object, shown: str) -> None:
     assert clean(text) == shown
+
+
+class Leaves:
+    def __repr__(self) -> str:
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (None, "None", "None"),
+        ([1, 2], "a list", "[1, 2]"),
+        (3, "an int", "3"),
+        (dict, "the class dict", "<class 'dict'>"),
+        (Leaves(), "a Leaves", ""),
+        ("long " * 90, "a str", f"'{'long ' * 11}long… (3"),
+    ],
+)
+def test_values_of_a_wrong_type_have_a_short_name(value: object, kind: str, text: str) -> None:
+    assert kind_of(value) == kind
+    assert short_repr(value).startswith(text)
 
 
 def test_broken_objects_are_named_by_their_type() -> None:

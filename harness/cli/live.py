@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..records import Record, Status
+from ..text import clean, one_line
 from .estimate import span
 from .progress import Lines
 
@@ -86,10 +87,10 @@ class LiveTable(Lines):
             self._console.print(self._drawn(self._ended, [], height=None))
 
     def say(self, text: str) -> None:
-        self._console.print(Text(_clean(text)))
+        self._console.print(Text(clean(text)))
 
     def note(self, sentence: str) -> None:
-        self._console.print(Text(_clean(f"warning: {sentence}"), style="yellow"))
+        self._console.print(Text(one_line(f"warning: {sentence}"), style="yellow"))
 
     def interrupted(self, count: int) -> None:
         words = "finishing what runs; Ctrl-C again to kill it" if count == 1 else "killing what runs"
@@ -163,7 +164,7 @@ class LiveTable(Lines):
         for row in failures:
             parts.append(
                 Text(
-                    _clean(f"{self._mark(row.look)} {row.label}: {row.message}"),
+                    one_line(f"{self._mark(row.look)} {row.label}: {row.message}"),
                     style="red" if row.look is _FAILED else "dim",
                     no_wrap=height is not None,
                     overflow="ellipsis",
@@ -201,7 +202,7 @@ class LiveTable(Lines):
             loss, held = row.scores.get("train_loss"), row.scores.get("validation_accuracy")
             cells: list[RenderableType] = [
                 Text(self._mark(row.look), style=row.look.style),
-                Text(_clean(row.label)),
+                Text(one_line(row.label)),
             ]
             if bars:
                 running = row.look is _RUNNING
@@ -247,8 +248,3 @@ def _ended(record: Record) -> _Row:
     look = {Status.SKIPPED: _SKIPPED, Status.INTERRUPTED: _INTERRUPTED}.get(record.status, _FAILED)
     took = seconds if record.timings else ""
     return _Row(record.label, look, record.ending, took=took, message=record.message_and_log or "no message")
-
-
-def _clean(text: str) -> str:
-    """``text`` without what would steer the terminal: labels and messages come from plugins."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

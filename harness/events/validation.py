@@ -15,7 +15,7 @@ from ..errors import DataError, HandledError
 from ..exhausted import is_out_of_memory
 from ..foreign import describe, foreign_code
 from ..source import Bulk
-from ..text import one_line
+from ..text import kind_of, one_line, short_repr
 from .encode import check_fields, check_whole, merged_polarities
 from .fields import bulk_of, check_names, join, required_fields
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..components import Dataset
 
 Ints = npt.NDArray[np.int64]
-_SHOWN = 60  # characters of a foreign value in a message
 
 
 def open_source(dataset: Dataset, data: Path, split: str, values: Mapping[str, Any]) -> CheckedSource:
@@ -61,7 +60,7 @@ class CheckedSource:
         self._read_labels: dict[int, int] = {}
         if isinstance(source, type) or not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
             raise DataError(
-                f"{self.where}: {dataset.source} returned {_kind(source)}, not a sequence of (events, label) with "
+                f"{self.where}: {dataset.source} returned {kind_of(source)}, not a sequence of (events, label) with "
                 "__len__ and __getitem__"
             )
         self._count = int(self._answer("its length", lambda: len(source)))
@@ -149,13 +148,13 @@ class CheckedSource:
         what = f"bulk({start}, {stop})"
         found = self._answer(what, lambda: self.source.bulk(start, stop))
         if not isinstance(found, Bulk):
-            raise DataError(f"{self.where}: {what} returned {_kind(found)}, not a harness.Bulk")
+            raise DataError(f"{self.where}: {what} returned {kind_of(found)}, not a harness.Bulk")
         for name in ("t", "x", "y", "p", "offsets"):
             values = getattr(found, name)
             if values is None and name in ("y", "p"):
                 continue
             if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray) or values.ndim != 1:
-                raise DataError(f"{self.where}: {what}.{name} is {_kind(values)}, not a plain array of one dimension")
+                raise DataError(f"{self.where}: {what}.{name} is {kind_of(values)}, not a plain array of one dimension")
         if found.offsets.dtype.kind not in "iu" or len(found.offsets) != count + 1:
             raise DataError(
                 f"{self.where}: {what}.offsets are {len(found.offsets)} of {found.offsets.dtype}, not {count + 1} whole "
@@ -197,7 +196,7 @@ class CheckedSource:
         item = self._answer(f"recording {index} of {len(self)}", lambda: self.source[index])
         if not isinstance(item, tuple | list) or len(item) != 2:
             size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
-            raise DataError(f"{where}: it is {_kind(item)}{size}, not a pair (events, label)")
+            raise DataError(f"{where}: it is {kind_of(item)}{size}, not a pair (events, label)")
         events, label = item
         check_events(events, where)
         check_names(events.dtype.names or (), self._required, where)
@@ -280,11 +279,11 @@ class CheckedSource:
             with foreign_code():
                 value = np.asarray(given)
         except Exception:
-            raise refused(_kind(given)) from None
+            raise refused(kind_of(given)) from None
         if value.ndim:
             one_hot = value.shape == (len(classes),)
             raise refused(
-                f"{_kind(given)} of shape {value.shape}", "; take the argmax of a one-hot vector" if one_hot else ""
+                f"{kind_of(given)} of shape {value.shape}", "; take the argmax of a one-hot vector" if one_hot else ""
             )
         if value.dtype.kind not in "iubf" or isinstance(given, np.ma.core.MaskedConstant):
             raise refused(_shown(given))
@@ -303,12 +302,12 @@ class CheckedSource:
     def _listing(self, given: Any, name: str, expected: str) -> list[Any]:
         unordered = isinstance(given, str | bytes | Mapping | set | frozenset)
         if unordered or not isinstance(given, Iterable) or (isinstance(given, np.ndarray) and not given.ndim):
-            raise DataError(f"{self.where}: its {name} are {_kind(given)}, not a sequence of {expected}")
+            raise DataError(f"{self.where}: its {name} are {kind_of(given)}, not a sequence of {expected}")
         if isinstance(given, np.ma.MaskedArray):
             raise DataError(f"{self.where}: its {name} are a masked array, not a plain sequence of {expected}")
         if not hasattr(given, "__len__"):
             raise DataError(
-                f"{self.where}: its {name} are {_kind(given)}, which can be read only once; hand over a list"
+                f"{self.where}: its {name} are {kind_of(given)}, which can be read only once; hand over a list"
             )
         return self._answer(f"its {name}", lambda: list(given))  # type: ignore[no-any-return]
 
@@ -324,7 +323,7 @@ def check_events(events: Any, where: str) -> None:
     """
     expected = "a structured array (numpy) with a row an event and fields t, x, ..."
     if not isinstance(events, np.ndarray):
-        raise DataError(f"{where}: its events are {_kind(events)}, not {expected}")
+        raise DataError(f"{where}: its events are {kind_of(events)}, not {expected}")
     if isinstance(events, np.ma.MaskedArray):
         raise DataError(f"{where}: its events are a masked array; leave masked events out and hand over {expected}")
     if events.dtype.names is None:
@@ -368,18 +367,5 @@ def _owner_of(bulk: Bulk, numbers: Ints, event: int) -> int:
     return int(numbers[int(np.searchsorted(bulk.offsets, event, side="right")) - 1])
 
 
-def _kind(value: Any) -> str:
-    """``a list``, ``an ndarray``, ``None``."""
-    if value is None:
-        return "None"
-    name = type(value).__name__
-    article = "an" if name[0] in "aeiouAEIOU" else "a"
-    return one_line(f"the class {value.__name__}" if isinstance(value, type) else f"{article} {name}", _SHOWN)
-
-
 def _shown(value: Any) -> str:
-    try:
-        with foreign_code():
-            return one_line(repr(value), _SHOWN)
-    except Exception:
-        return _kind(value)
+    return short_repr(value) or kind_of(value)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..store import write_atomically
+from ..text import one_line
 from .event_images import in_cells
 from .inspection_titles import end_ms, label, recording_name, title
 from .player import player
@@ -180,7 +181,7 @@ def _write(picture: Picture, text: str, left: int, top: int, font: FreeTypeFont,
     from PIL import ImageDraw
     from PIL.Image import new
 
-    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
+    plain = one_line(text)
     if font.getlength(plain) > width:
         while plain and font.getlength(plain + "…") > width:
             plain = plain[:-1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..comparison.statistics import Interval
 from ..comparison.summary import Numbered
 from ..comparison.verdicts import IDENTICAL, Check, Mark, Verdict, amount
+from ..text import one_line
 from .formats import heading, interval_text, shown_unit
 from .tables import in_markdown
 
@@ -53,12 +54,7 @@ def summary_line(check: Check, *, code: int | None) -> str:
     """``failed: 1 worse, 3 same``: how a check ended; a ``code`` of None is a comparison that nothing hangs on."""
     counts = [f"{len(found)} {mark}" for mark in Mark if (found := check.having(mark))]
     word = {None: "compared", 0: "passed", 1: "failed", 6: "not comparable"}.get(code, "ended")
-    return _clean(f"{word}: {check.new} against {check.old}: {', '.join(counts) or 'nothing to compare'}")
-
-
-def _clean(text: str) -> str:
-    """``text`` without what would steer a terminal: names and messages come from plugins and from files."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return one_line(f"{word}: {check.new} against {check.old}: {', '.join(counts) or 'nothing to compare'}")
 
 
 def _laid(check: Check) -> tuple[list[_Line], list[str]]:
@@ -66,10 +62,10 @@ def _laid(check: Check) -> tuple[list[_Line], list[str]]:
     lines: list[_Line] = []
     label = ""
     for verdict in check.verdicts:
-        marks = [notes.number(_clean(sentence)) for sentence in filter(None, [verdict.reason, *_bases(verdict)])]
+        marks = [notes.number(one_line(sentence)) for sentence in filter(None, [verdict.reason, *_bases(verdict)])]
         name = heading(verdict.title, verdict.direction, shown_unit(verdict.unit)) if verdict.figure else "-"
         shown = "" if verdict.label == label else verdict.label
-        lines.append(_Line(_clean(shown), _clean(name), _figures(verdict), verdict.mark, tuple(marks)))
+        lines.append(_Line(one_line(shown), one_line(name), _figures(verdict), verdict.mark, tuple(marks)))
         label = verdict.label
     return lines, list(notes)
 
@@ -105,7 +101,7 @@ def texts(check: Check) -> tuple[list[str], list[list[str]], list[str]]:
     cells = [[line.label, line.figure, *(line.figures[index] for index in used), _verdict(line)] for line in lines]
     below = [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
     explained = [_EXPLAINED] if any(line.figures[3] for line in lines) else []
-    return headings, cells, [*below, *map(_clean, check.notes), *explained, summary_line(check, code=None)]
+    return headings, cells, [*below, *map(one_line, check.notes), *explained, summary_line(check, code=None)]
 
 
 def terminal(check: Check, *, code: int | None) -> RenderableType:
@@ -132,7 +128,7 @@ def terminal(check: Check, *, code: int | None) -> RenderableType:
     return Group(
         *([grid] if lines else []),
         *(Text(f"[{number}] {note}", style="dim") for number, note in enumerate(notes, start=1)),
-        *(Text(_clean(note), style="dim") for note in check.notes),
+        *(Text(one_line(note), style="dim") for note in check.notes),
         *([Text(_EXPLAINED, style="dim")] if any(line.figures[3] for line in lines) else []),
         Text(summary_line(check, code=code), style=style),
     )
@@ -159,7 +155,7 @@ def markdown(check: Check, *, code: int | None) -> str:
         f"**{in_markdown(summary_line(check, code=code))}**",
         "\n".join(table) if lines else "",
         "\n".join(told),
-        *(in_markdown(_clean(note)) for note in check.notes),
+        *(in_markdown(one_line(note)) for note in check.notes),
         in_markdown(_EXPLAINED) if any(line.figures[3] for line in lines) else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..environment import harness_version
+from ..text import clean
 from .classes import class_name
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def qualified(inspection: Inspection) -> str:
 
 def named(name: object) -> str:
     """A name from data as a figure can write it: one short line of letters that can be drawn."""
-    return class_name("".join(letter if letter.isprintable() or letter.isspace() else "\ufffd" for letter in str(name)))
+    return class_name(clean(name))
 
 
 def recording_title(inspection: Inspection, shown: Shown) -> str:

@@ -139,7 +139,7 @@ def test_names_and_messages_steer_no_terminal():
     text = "\n".join(frame(table))
     assert "\x1b" not in text
     assert "\x07" not in text
-    assert "?[2J[bold]x" in text
+    assert "\\x1b[2J[bold]x" in text
 
 
 def test_an_interrupt_never_waits_for_what_it_interrupts():
