@@ -35,7 +35,6 @@ _DECIDING = (
     "source.py",
     "specification.py",
     "state.py",
-    "state.py",
     "tally.py",
     "tally_kernels.py",
     "team.py",

@@ -80,9 +80,7 @@ class Origin:
         """The mean of ``number`` elements of this origin."""
         if self.changed or self.constant or number == 1:
             return self
-        return replace(
-            self, pool=self.pool or pool, divisor=self.divisor * number, summands=1, sign=self.sign and self.constant
-        )
+        return replace(self, pool=self.pool or pool, divisor=self.divisor * number, summands=1, sign=False)
 
     def times(self, number: int) -> Origin:
         """The sum of ``number`` elements of this origin."""
