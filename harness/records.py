@@ -17,6 +17,8 @@ from .schemas import RECORD
 from .text import one_line
 
 SCHEMA = 1
+LARGEST = 256 << 20
+"""Bytes of the largest record; one metric value alone may hold a million numbers, a line each."""
 # The last line of a record's text but one, which holds the checksum of all before it.
 _CHECKSUM = b',\n "checksum": "'
 _END = b'"\n}\n'
@@ -188,7 +190,7 @@ def read(path: Path) -> Record:
         OtherSchemaError: it is of another version of the harness.
         DataError: it is damaged or something else; the message names it.
     """
-    return Record.from_text(read_bytes(path), one_line(path))
+    return Record.from_text(read_bytes(path, LARGEST), one_line(path))
 
 
 def _is_as_written(content: bytes) -> bool:

@@ -139,7 +139,11 @@ class Run:
     def write(self, record: Record, arrays: bytes | None = None) -> Path:
         """Write ``record``, and ``arrays`` (see :func:`pack`) as its npz, under the next free attempt; returns the record's path.
 
-        The npz comes first, so that a record that exists has its arrays. Raises :class:`UsageError` where the system refuses.
+        The npz comes first, so that a record that exists has its arrays.
+
+        Raises:
+            UsageError: the system refuses.
+            DataError: the record is larger than any that is read back.
         """
         with writing(self.path, RESULTS):
             return self._write(record, arrays)
@@ -164,10 +168,16 @@ class Run:
         try:
             held = {"arrays": f"{stem}.npz", "arrays_checksum": npz.checksum(arrays)} if arrays else {"arrays": None}
             record = replace(record, attempt=attempt, **{"arrays_checksum": None, **held})  # type: ignore[arg-type]
+            content = record.to_text().encode()
+            if len(content) > records.LARGEST:
+                raise DataError(
+                    f"the record of {one_line(record.label)} would hold {len(content):,} bytes, and at most "
+                    f"{records.LARGEST:,} are read; metrics hand large arrays over in stored"
+                )
             if arrays:
                 write_atomically(self.trials / f"{stem}.npz", arrays)
             path = self.trials / f"{stem}.json"
-            write_atomically(path, record.to_text().encode())
+            write_atomically(path, content)
         finally:
             claim.unlink(missing_ok=True)
         return path

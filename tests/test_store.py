@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torture import damage
 
+from harness import records
 from harness.errors import DataError, UsageError
 from harness.events.cache import entry_at
 from harness.events.writer import SplitWriter
 from harness.records import Record, Status
-from harness.store import DamagedRecordWarning, Store, pack
+from harness.store import DamagedRecordWarning, Store, pack, read_record
 
 RECORD = Record(
     key="k" * 20,
@@ -348,6 +349,17 @@ def test_records_of_earlier_versions_are_read_and_gain_checksums_when_copied(tmp
     path.with_suffix(".npz").write_bytes(content.replace(np.int64(2).tobytes(), np.int64(3).tobytes()))
     with pytest.warns(DamagedRecordWarning, match=r"npz: damaged: weights/a\.npy is not what was written"):
         assert store.finished(RECORD.key)[0] != path
+
+
+def test_a_record_as_large_as_metrics_may_make_it_is_read_and_a_larger_one_is_not_written(tmp_path, monkeypatch):
+    run = Store(tmp_path).create("toy")
+    large = replace(RECORD, warnings=("w" * (40 << 20),))
+    assert read_record(run.write(large)).warnings == large.warnings
+    monkeypatch.setattr(records, "LARGEST", 1 << 20)
+    before = sorted(run.trials.iterdir())
+    with pytest.raises(DataError, match=r"the record of toy lif s0 would hold 41,9[0-9]{2},[0-9]{3} bytes"):
+        run.write(large, b"arrays")
+    assert sorted(run.trials.iterdir()) == before
 
 
 def test_a_record_of_no_epochs_is_one():
