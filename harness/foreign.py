@@ -65,7 +65,8 @@ def is_users_interrupt(error: BaseException) -> bool:
     """Return True if ``error`` is a ``KeyboardInterrupt`` that a signal raised, not the code that was running.
 
     Where :func:`raise_interrupt` is the handler, the innermost frame decides. Where Python's own handler is (a notebook,
-    a script, pytest), it is the user's unless the innermost frame stands at a ``raise`` statement.
+    a script, pytest), it is the user's unless the innermost frame stands at a ``raise`` statement. A handler of the user's
+    own that raises is the innermost frame itself.
     """
     if not isinstance(error, KeyboardInterrupt):
         return False
@@ -74,8 +75,9 @@ def is_users_interrupt(error: BaseException) -> bool:
         innermost = innermost.tb_next
     if innermost is not None and innermost.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
         return True  # raise_interrupt, or the harness that hands an interruption on
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        return False
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not signal.default_int_handler:
+        return innermost is not None and innermost.tb_frame.f_code is getattr(handler, "__code__", None)
     return innermost is None or innermost.tb_frame.f_code.co_code[innermost.tb_lasti] != _RAISE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from types import FrameType
 
 import pytest
 
@@ -39,3 +40,17 @@ def test_an_exception_is_named_with_its_type_and_place() -> None:
     with pytest.raises(ValueError, match="two") as caught:
         raise ValueError("two\nlines \x1b[1m")
     assert describe(caught.value).startswith("ValueError: two lines \\x1b[1m (test_foreign.py:")
+
+
+def test_a_handler_of_the_users_own_is_the_user() -> None:
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        with pytest.raises(KeyboardInterrupt), foreign_code():
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(ForeignExit), foreign_code():
+            raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
