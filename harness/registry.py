@@ -172,6 +172,10 @@ class Registry:
 
     def _refuse_unknown_hooks(self, plugin: Any) -> None:
         known = [name for name, _ in inspect.getmembers(hookspecs, inspect.isfunction)]
+        called = {caller.name for caller in self._manager.get_hookcallers(plugin) or []}
+        for name in known:
+            if name not in called and inspect.isfunction(getattr(plugin, name, None)):
+                raise PluginError(f"its {name!r} is not marked with @hookimpl, so it would not be called")
         for caller in self._manager.get_hookcallers(plugin) or []:
             if not caller.has_spec():
                 raise PluginError(f"{caller.name!r} is not a hook of the harness{nearest(caller.name, known)}")
@@ -220,6 +224,8 @@ def _cause(error: Exception) -> str:
 
 
 def _module_from(path: Path) -> Any:
+    if path.is_dir():
+        raise PluginError(f"{path}: a folder; name a Python file in it")
     if not path.is_file():
         raise PluginError(f"{path}: no such file")
     path = path.absolute()

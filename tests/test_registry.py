@@ -152,3 +152,14 @@ def test_a_descriptor_that_would_write_to_the_terminal_is_left_out(plugin, text)
     assert text not in str(caught[0].message)
     with pytest.raises(UsageError, match="nothing is named 'lif2'"):
         registry.find("lif2")
+
+
+def test_a_hook_without_its_mark_is_named(plugin):
+    path = plugin("mine", PLUGIN.format(name="lif2").replace("@hookimpl\n", ""))
+    with pytest.warns(PluginWarning, match="its 'register_neurons' is not marked with @hookimpl"):
+        Registry.discover(files=[path])
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    with pytest.warns(PluginWarning, match="a folder; name a Python file in it"):
+        Registry.discover(files=[tmp_path])

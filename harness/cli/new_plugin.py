@@ -27,6 +27,6 @@ def new_plugin(obj: dict[str, Any], kind: str, name: str, path: Path | None) -> 
     for written in write_distribution(distribution, folder):
         click.echo(f"{folder / written}")
     click.echo("next:")
-    click.echo(f"  pip install -e {folder}")
+    click.echo(f"  python -m pip install -e {folder}")
     click.echo(f"  harness check-plugin {name}")
     click.echo(f"  harness run --plugins {distribution.tried_with} --epochs 1")

@@ -291,7 +291,9 @@ class CheckedSource:
         if not np.isfinite(number) or number != int(number):
             raise refused(f"{number}")
         if not 0 <= number < len(classes):
-            raise DataError(f"{self.where} recording {index} has label {int(number)}; there are {len(classes)} classes")
+            raise DataError(
+                f"{self.where} recording {index} has label {int(number)}; there are {len(classes)} classes, counted from 0"
+            )
         return int(number)
 
     # -- foreign code -------------------------------------------------------------------------------------------
