@@ -19,6 +19,7 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 # The harness hashes what it needs of itself; the versions of the other two enter every key.
 _NEVER_FOLLOWED = frozenset({"harness", "torch", "numpy"})
 _LARGEST = 16 * 2**20
+_FILE_NAME = re.compile(r"/?[\w.-][\w./ -]{0,200}\.\w{1,12}")
 # Whole statements, so that prose in docstrings is none.
 _FROM = re.compile(rb"^[ \t]*from[ \t]+([A-Za-z_]\w*)[\w.]*[ \t]+import\b", re.MULTILINE)
 _ONE = rb"[A-Za-z_][\w.]*(?:[ \t]+as[ \t]+\w+)?"
@@ -40,9 +41,9 @@ class CodeHashes:
         """Return sixteen hexadecimal digits over the code that ``component`` refers to.
 
         Hashed are all files of the import packages of its references, or the one file of each; and, followed through
-        import statements and through texts that name a neighbouring module (``import_module("helper")``), every module
-        beside a single file, every other plugin, and every package that is not installed but lies in a folder of its
-        own, such as a checkout. Nothing is imported.
+        import statements and through texts that name a neighbouring module or file (``import_module("helper")``,
+        ``np.load(folder / "weights.npy")``), every module and file beside a single file, every other plugin, and every
+        package that is not installed but lies in a folder of its own, such as a checkout. Nothing is imported.
 
         Raises:
             PluginError: a reference names a module that does not exist.
@@ -84,6 +85,9 @@ class CodeHashes:
             near = (
                 [] if beside is None else [place for place in (beside / f"{top}.py", beside / top) if _is_module(place)]
             )
+            if beside is not None and top in texts and not near:
+                # A file that is read or run by its name, such as weights or "lib/helper-two.py".
+                near = [place for place in [beside / top.lstrip("/")] if _FILE_NAME.fullmatch(top) and place.is_file()]
             if near:
                 yield from near
             elif top in imported and top not in sys.stdlib_module_names:
@@ -106,9 +110,12 @@ class CodeHashes:
 
     def _read(self, path: Path) -> bytes:
         if path not in self._content:
-            # A file as large as this holds data, which are hashed as events.
-            size = path.stat().st_size
-            self._content[path] = path.read_bytes() if size <= _LARGEST else str(size).encode()
+            # What is as large as this holds data or weights, and need not stay in memory.
+            if path.stat().st_size <= _LARGEST:
+                self._content[path] = path.read_bytes()
+            else:
+                with path.open("rb") as file:
+                    self._content[path] = hashlib.file_digest(file, "sha256").digest()
         return self._content[path]
 
 
@@ -164,8 +171,10 @@ def _names_in(content: bytes) -> tuple[set[str], set[str]]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             imported.add(node.module.split(".")[0])
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # As in import_module("helper") and run_path("helper.py").
+            # As in import_module("helper"), run_path("helper.py") and np.load(folder / "weights.npy").
             name = node.value.removesuffix(".py").split(".")[0]
             if name.isidentifier():
                 texts.add(name)
+            if _FILE_NAME.fullmatch(node.value):
+                texts.add(node.value)
     return imported, texts

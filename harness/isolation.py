@@ -61,7 +61,19 @@ _SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
     ),
     "whether gradients are recorded": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "hooks on every module": (lambda: tuple(map(dict, _global_hooks())), lambda value: _restore_hooks(value)),
 }
+
+
+def _global_hooks() -> tuple[dict[int, Any], ...]:
+    module = torch.nn.modules.module
+    return module._global_forward_pre_hooks, module._global_forward_hooks
+
+
+def _restore_hooks(saved: tuple[dict[int, Any], ...]) -> None:
+    for hooks, content in zip(_global_hooks(), saved, strict=True):
+        hooks.clear()
+        hooks.update(content)
 
 
 class Mark:

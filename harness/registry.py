@@ -240,6 +240,9 @@ def _module_from(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     # References such as "mine:layer" are imported by name, so the module must be found under its own.
     sys.modules[path.stem] = module
+    # Modules beside it may be imported too; last, so that they hide nothing that is installed.
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
     except BaseException:

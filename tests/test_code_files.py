@@ -46,6 +46,9 @@ def hashed(reference="alone_plugin:source"):
         ("import runpy\nrunpy.run_path('alone_helper.py')", "alone_helper.py"),
         ("import alone_helper.deep", "alone_helper/deep.py"),
         ("import alone_first", "alone_helper.py"),
+        ("import numpy\nnumpy.load(FOLDER / 'weights.npy')", "weights.npy"),
+        ("import runpy\nrunpy.run_path(f'{FOLDER}/lib/helper-two.py')", "lib/helper-two.py"),
+        ("exec((FOLDER / 'fix.txt').read_text())", "fix.txt"),
     ],
 )
 def test_modules_beside_a_single_file_are_its_code(folder, line, helper):

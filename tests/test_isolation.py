@@ -177,6 +177,10 @@ CHANGES = {
     "weights, by numpy": (by_numpy, "the weights of the network"),
     "mode": (lambda model, *_: model.train(), "the layers, the mode or the hooks of the network"),
     "hooks": (leave_a_hook, "the layers, the mode or the hooks of the network"),
+    "hooks of all": (
+        lambda *_: torch.nn.modules.module.register_module_forward_hook(lambda module, given, out: out * 0),
+        "torch: hooks on every module",
+    ),
     "frozen": (lambda model, *_: model.requires_grad_(False), "the weights of the network"),
     "threads": (lambda *_: torch.set_num_threads(torch.get_num_threads() + 1), "torch: the number of threads"),
     "type": (lambda *_: torch.set_default_dtype(torch.float64), "torch: torch's default type"),

@@ -209,6 +209,13 @@ def _moved(call: Call, places: tuple[int, ...]) -> Labels | Sequence[Labels]:
     nothing = call.name == "constant_pad_nd" and not call.argument(2, "value", 0)
     if alike and nothing and isinstance(labels[0], int):
         return labels[0]
+    deciding = [value for place, value in enumerate(call.args) if place not in places]
+    if any(call.shadow.follows(tensor) for tensor in tensors(deciding)):
+        # Which elements are taken depends on values, so where averages then lie is no matter of structure.
+        for one in labels:
+            for origin in call.shadow.origins(one):
+                if origin.averaged or origin.changed:
+                    return call.shadow.number(origin.spoiled(f"selected by values in {call.how}"))
 
     def given(value: Any) -> Any:
         if isinstance(value, (list, tuple)):

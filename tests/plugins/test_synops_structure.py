@@ -152,6 +152,10 @@ CHANGES = {
     "gated": lambda y, x: y * y.sigmoid(),
     "normalised": lambda y, x: F.layer_norm(y, [2]),
     "pooled unevenly": lambda y, x: F.avg_pool1d(torch.cat([y, x], 2), 2, 4)[..., :2],
+    "selected by values": lambda y, x: torch.where(y > 0.6, y, 0.0),
+    "filled by values": lambda y, x: y.masked_fill(y < 0.6, 0.0),
+    "selected beside counts": lambda y, x: torch.where(y >= 1, x[..., :2], y),
+    "gathered by values": lambda y, x: torch.cat([y, x], 2).gather(2, torch.cat([y, x], 2).argsort(2)[..., :2]),
 }
 
 
