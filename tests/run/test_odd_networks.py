@@ -41,7 +41,7 @@ def test_each_fault_of_a_network_costs_its_own_row_and_says_where_it_lies(odd):
     )
     assert messages["weightless"] == "the network has no parameters to train; evaluate it as it is with --epochs 0"
     assert messages["raises"].startswith("KeyError: 'no weights here' (odd.py:")
-    assert messages["exits"].startswith("ForeignExit: it raised SystemExit: 3 (odd.py:")
+    assert messages["exits"].startswith("SystemExit: 3 (odd.py:")
     assert messages["forward-raises"].startswith("ValueError: no way (odd.py:")
     assert messages["nan"] == "gain is not finite before training; the network starts with that value"
     assert "network odd has neurons of its own besides lif on fused: mine (IAF)" in found["own"].warnings
