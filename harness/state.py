@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,7 +25,7 @@ _TORCH = frozenset(vars(nn.Module())) - {"_buffers"}
 
 @dataclass(frozen=True)
 class _Value:
-    """A value: the object itself, and what it held: a copy of a tensor, or the values in a list, tuple or dictionary."""
+    """A value: the object itself, and what it held: a copy of a tensor or an array, or the values in a list, tuple or dictionary."""
 
     itself: Any
     content: Any
@@ -33,6 +34,8 @@ class _Value:
     def of(cls, value: Any) -> _Value:
         if isinstance(value, torch.Tensor):
             return cls(value, value.detach().clone())
+        if isinstance(value, np.ndarray):
+            return cls(value, value.copy())
         if isinstance(value, (list, tuple)):
             return cls(value, [cls.of(each) for each in value])
         if isinstance(value, dict):
@@ -42,7 +45,7 @@ class _Value:
     @property
     def held(self) -> Any:
         """A value that is equal to what the object was, of other objects."""
-        if isinstance(self.itself, torch.Tensor):
+        if isinstance(self.itself, (torch.Tensor, np.ndarray)):
             return self.content
         if isinstance(self.itself, (list, tuple)):
             return [each.held for each in self.content]
@@ -57,6 +60,9 @@ class _Value:
                 # A tensor that was made in inference mode may be written into there alone.
                 with torch.inference_mode():
                     self.itself.copy_(self.content)
+        elif isinstance(self.itself, np.ndarray):
+            if not _same(self.itself, self.content):
+                self.itself[...] = self.content
         elif isinstance(self.itself, list):
             self.itself[:] = [each.put_back() for each in self.content]
         elif isinstance(self.itself, tuple):
@@ -76,6 +82,9 @@ def _same(one: Any, other: Any) -> bool:
             return False
         equal = one == other
         return bool((equal | ((one != one) & (other != other))).all())
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        # Bytes, since objects and texts have no NaN.
+        return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
@@ -193,6 +202,10 @@ def carried_state(model: nn.Module, x: torch.Tensor) -> list[str]:
 def _filled(value: Any, far: float) -> Any:
     if isinstance(value, torch.Tensor):
         return torch.full_like(value, far) if value.is_floating_point() else value
+    if isinstance(value, np.ndarray):
+        return np.full_like(value, far) if value.dtype.kind == "f" else value
+    if isinstance(value, float):
+        return far
     if isinstance(value, list):
         return [_filled(each, far) for each in value]
     if isinstance(value, tuple):

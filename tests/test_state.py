@@ -26,7 +26,7 @@ class Neurons(nn.Module):
         super().__init__()
         self.before, self.after = before, after
         self.register_buffer("held", torch.zeros(1))
-        self.plain, self.number, self.many, self.named = None, 0.0, [], {}
+        self.plain, self.number, self.many, self.named, self.array = None, 0.0, [], {}, np.zeros(1)
 
     def forward(self, x):
         v, spikes = self.before(self), []
@@ -50,6 +50,8 @@ CARRIED = {
     "attribute": (lambda n: 0.0 if n.plain is None else n.plain, lambda n, v: setattr(n, "plain", v), "1.plain"),
     "number": (lambda n: n.number, lambda n, v: setattr(n, "number", float(v.mean())), "1.number"),
     "list": (lambda n: n.many[-1] if n.many else 0.0, lambda n, v: n.many.append(v), "1.many"),
+    "numbers": (lambda n: float(sum(n.many)), lambda n, v: n.many.append(float(v.mean())), "1.many"),
+    "array": (lambda n: float(n.array[0]), lambda n, v: n.array.__iadd__(float(v.mean())), "1.array"),
     "dictionary": (lambda n: n.named.get("v", 0.0), lambda n, v: n.named.update(v=v), "1.named"),
     "outside": (lambda n: OUTSIDE.get("v", 0.0), lambda n, v: OUTSIDE.update(v=v), "a value that is no attribute"),
 }
