@@ -14,7 +14,7 @@ from .errors import DataError
 from .metric_rows import sound_rows
 from .reading import parse_object, read_bytes
 from .schemas import RECORD
-from .text import one_line
+from .text import clean_json, one_line
 
 SCHEMA = 1
 LARGEST = 256 << 20
@@ -93,6 +93,12 @@ class Record:
     arrays: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        # Warnings, messages and names may be a stranger's; from here on they can be stored and shown.
+        for item in fields(self):
+            object.__setattr__(self, item.name, clean_json(getattr(self, item.name)))
+
     arrays_checksum: str | None = None
 
     @property

@@ -25,7 +25,7 @@ from .records import OtherSchemaError, Record, Status
 from .run_state import RUNNING, life_of_run, settle
 from .schema import Check
 from .schemas import RUN, TIMINGS
-from .text import one_line
+from .text import clean_json, one_line
 
 LATEST = "latest"
 _LARGEST_ARRAYS = 16 << 30  # bytes; weights and what metrics store
@@ -90,7 +90,7 @@ class Run:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write run.json; raises :class:`UsageError` where the system refuses."""
-        content = (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode()
+        content = (json.dumps(clean_json(summary), indent=1, allow_nan=False) + "\n").encode()
         with writing(self.path, RESULTS):
             write_atomically(self.path / "run.json", content)
 

@@ -9,6 +9,7 @@ from typing import Any
 LIMIT = 2_000
 # What a record, a manifest or a message may hold in one string: a log's end fits, megabytes do not.
 LONGEST = 20_000
+_COUNT = 64  # what clean() adds to a text that it cuts, at most
 _SHORT = 60  # characters of a value, or of its type, inside a message
 # Controls but tab and newline (C0, DEL, C1), line and paragraph separators, directional formatting that makes a terminal or
 # a page show other words than a record holds, and halves of surrogate pairs, which no encoding takes.
@@ -34,7 +35,8 @@ def clean(text: object, limit: int = LIMIT) -> str:
     whole = _text_of(text)
     # The bound comes first, so that megabytes cost nothing.
     kept = _UNSAFE.sub(_visible, whole[:limit])
-    return kept if len(whole) <= limit else f"{kept}… ({len(whole) - limit} more characters)"
+    left = max(len(whole), len(kept)) - limit
+    return kept if left <= 0 else f"{kept[:limit]}… ({left} more characters)"
 
 
 def one_line(text: object, limit: int = LIMIT) -> str:
@@ -69,7 +71,7 @@ def clean_json(value: Any) -> Any:
     """
     if isinstance(value, str):
         # Most strings are safe already, and a record holds thousands.
-        if type(value) is str and len(value) <= LONGEST and not _UNSAFE.search(value):
+        if type(value) is str and len(value) <= LONGEST + _COUNT and not _UNSAFE.search(value):
             return value
         return value if isinstance(value, Enum) else clean(value, LONGEST)
     if isinstance(value, dict):

@@ -28,6 +28,7 @@ from .observation import Training
 from .records import Record, Status, read
 from .registry import Registry
 from .specification import Specification, seed_for
+from .text import one_line
 
 if TYPE_CHECKING:
     import torch
@@ -168,7 +169,7 @@ def _training(peak: Peak, frames: str) -> Training:
 
 
 def _sentences(caught: Sequence[warnings.WarningMessage]) -> list[str]:
-    return [f"{item.category.__name__}: {' '.join(str(item.message).split())}" for item in caught]
+    return [f"{item.category.__name__}: {one_line(item.message)}" for item in caught]
 
 
 class _Trial:

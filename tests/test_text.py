@@ -122,3 +122,10 @@ def test_cells_of_csv_are_no_formulas(text: str) -> None:
 @pytest.mark.parametrize("value", ["lif tau=2", "", "-", -1.5, None, 3])
 def test_other_cells_of_csv_stay(value: object) -> None:
     assert csv_cell(value) == value
+
+
+def test_what_was_cut_once_is_not_cut_again() -> None:
+    for text in ("w" * 50_000, "\x1b" * 50_000, "\x1b" * 15_000):
+        cut = clean_json(text)
+        assert len(cut) < 20_100
+        assert clean_json(cut) == cut

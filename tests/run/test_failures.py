@@ -382,3 +382,31 @@ def test_traceback_shows_where(fresh):
     done = fresh("plugins", "liff", "--traceback")
     assert "Traceback" in done.stderr
     assert done.stderr.rstrip().splitlines()[-1].startswith("error: ")
+
+
+WARNS = """
+import warnings
+from harness import Backend, hookimpl
+
+@hookimpl
+def register_backends(register):
+    register(Backend(name="warns", summary="a layer that warns", layer="warns:layer", neurons=("lif",), devices=("cpu",)))
+
+def layer(neuron, shape, recurrent=None):
+    from harness_sinabs.layers import layer as made
+    warnings.warn("half \\ud800 and \\x1b[31mred\\x07", stacklevel=1)
+    return made(neuron, shape, recurrent)
+"""
+
+
+def test_text_of_strangers_neither_loses_a_trial_nor_reaches_the_terminal(fresh):
+    (fresh.folder / "warns.py").write_text(WARNS)
+    done = fresh("run", "-P", "warns.py", "--plugins", "shd-synthetic,lif,warns", *UNTIMED)
+    assert done.returncode == 0, done.stderr
+    (folder,) = fresh.runs()
+    (path,) = (folder / "trials").glob("*.json")
+    warnings = Record.from_text(path.read_bytes(), str(path)).warnings
+    assert "UserWarning: half \\ud800 and \\x1b[31mred\\x07" in warnings
+    shown = done.stdout + done.stderr + fresh("runs", "latest").stdout
+    assert "31mred" in " ".join(shown.split())
+    assert not {"\x1b", "\x07", "\ud800"} & set(shown)
