@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..events.encode import sample_shape
-from ..text import one_line
 from .findings import Inspection, Losses, SplitFindings
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def shape_words(shape: tuple[int, ...]) -> str:
 
 def printable(text: str, longest: int = _LONGEST) -> str:
     """A text from data, fit for one line of a terminal: no control characters, not too long."""
-    plain = one_line(text)
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 
