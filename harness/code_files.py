@@ -82,9 +82,10 @@ class CodeHashes:
         """Yield the files and folders of modules that ``path`` names, if their code is part of what it does."""
         imported, texts = self._named(path, beside is not None)
         for top in sorted(imported | texts):
-            near = (
-                [] if beside is None else [place for place in (beside / f"{top}.py", beside / top) if _is_module(place)]
-            )
+            near: list[Path] = []
+            # A path joined to a folder may leave it; only names of modules and relative names of files are looked for.
+            if beside is not None and top.isidentifier():
+                near = [place for place in (beside / f"{top}.py", beside / top) if _is_module(place)]
             if beside is not None and top in texts and not near:
                 # A file that is read or run by its name, such as weights or "lib/helper-two.py".
                 near = [place for place in [beside / top.lstrip("/")] if _FILE_NAME.fullmatch(top) and place.is_file()]
