@@ -91,10 +91,14 @@ def _supervise(child: int, driver: int, wake: int) -> int:
 def _say_how_it_ended(code: int) -> int:
     if code >= 0:
         return code
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     # The last line of its log is what its driver shows.
-    print(f"killed by {name}", file=sys.stderr, flush=True)
+    print(f"killed by {signal_name(-code)}", file=sys.stderr, flush=True)
     return 128 - code
+
+
+def signal_name(number: int) -> str:
+    """Return ``SIGKILL``, or ``signal 99`` for a number without a name here."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 def become_subreaper() -> None:

@@ -22,6 +22,7 @@ import psutil
 from ..errors import ExitCode, HandledError, UsageError
 from ..places import cache_folder, kernels_environment
 from ..text import clean_json, one_line
+from .guard import signal_name
 from .tasks import Limits, Message, Outcome, Task
 
 _POLL = 0.25
@@ -356,6 +357,6 @@ def _message(line: bytes) -> Message | None:
 def _how_it_died(code: int) -> str:
     if code >= 0:
         return f"its process exited with status {code} and left no record"
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    name = signal_name(-code)
     hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
     return f"its process was killed by {name}{hint}"

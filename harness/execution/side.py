@@ -16,6 +16,7 @@ from typing import Any
 
 from ..environment import harness_version
 from ..errors import ExitCode, HandledError, UsageError
+from .guard import signal_name
 from .local import pinned
 from .worker import PROTOCOL
 
@@ -189,4 +190,4 @@ class Fresh:
 def _ending(code: int) -> str:
     if code >= 0:
         return f"exit status {code}"
-    return f"killed by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"killed by signal {-code}"
+    return f"killed by {signal_name(-code)}"
